@@ -1,0 +1,1 @@
+"""windlass: a platform for web applications whose every change is a durable job."""

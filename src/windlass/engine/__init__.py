@@ -1,0 +1,1 @@
+"""Durable jobs: knows no gear, no HTTP and no SQL."""

@@ -1,0 +1,1 @@
+"""What the broker knows: rules and records, no I/O."""

@@ -1,0 +1,1 @@
+"""Nodes: machines that run gears."""
