@@ -25,7 +25,7 @@ def default_data() -> Path:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the daemon was told; every field is a flag, a WINDLASS_* variable and a key of the file."""
+    """What the daemon was told; a field is a flag, a WINDLASS_* variable and a key of the file."""
 
     data: Path = setting(Path(), "folder of everything that windlass keeps")
     listen: str = setting("127.0.0.1:8000", "where the API listens")
@@ -93,8 +93,8 @@ class Settings:
         host, _ = address(self.listen, "--listen")
         if not is_loopback(host) and not self.behind_proxy:
             raise Refused(
-                f"--listen {self.listen} is open to others without TLS: put a proxy with TLS in front "
-                "and say --behind-proxy, or listen on 127.0.0.1"
+                f"--listen {self.listen} is open to others without TLS: put a proxy with TLS "
+                "in front and say --behind-proxy, or listen on 127.0.0.1"
             )
         if host in ("0.0.0.0", "::") and not self.public_url:
             raise Refused(f"--listen {self.listen} has no name of its own: say --public-url too")

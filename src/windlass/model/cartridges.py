@@ -41,4 +41,6 @@ def read_manifest(text: str, folder: Path) -> Cartridge:
             needs=tuple(manifest.get("needs", ())),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
-        raise Refused(f"{folder / 'manifest.toml'} is not a cartridge's manifest: {error}") from None
+        raise Refused(
+            f"{folder / 'manifest.toml'} is not a cartridge's manifest: {error}"
+        ) from None
