@@ -1,0 +1,143 @@
+"""What the engine asks of the datastore: jobs, their events, and who works on what."""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+from windlass.engine.job import Asker, Phase, Request, Trouble
+from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.engine.operation import Hold
+from windlass.engine.queue import Nudge
+
+
+class EventKind(StrEnum):
+    """What can be told of a job; a step's state is its last event."""
+
+    PLANNED = "planned"
+    BEGUN = "begun"
+    DONE = "done"
+    FAILED = "failed"
+    UNDOING = "undoing"
+    UNDONE = "undone"
+    SKIPPED = "skipped"
+    INTERRUPTED = "interrupted"
+    TURNED = "turned"
+    KICKED = "kicked"
+    LOG = "log"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of the journal; numbered from 1 within its job, `at` in seconds since 1970."""
+
+    job: JobId
+    number: int
+    kind: EventKind
+    step: int | None
+    lease: int
+    at: float
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Crew:
+    """A worker process as the datastore knows it; `id` never returns."""
+
+    id: WorkerId
+    host: str
+    pid: int
+    slots: int
+    tubes: tuple[str, ...]
+    skills: frozenset[str]  # the kinds of operations and steps it knows, and `node:...`
+
+
+@dataclass(frozen=True)
+class Claimed:
+    """A job that is ours now, with everything that has been written of it."""
+
+    lease: Lease
+    kind: str
+    version: int
+    data: dict[str, Any]
+    crashes: int  # claims in a row without an event of their own, this one included
+    events: Sequence[Event]
+
+
+@dataclass(frozen=True)
+class End:
+    """How a run of a job ended: for good, until `due`, or (READY) handed on at once."""
+
+    phase: Phase
+    percent: float | None
+    due: float | None = None  # seconds from now
+    trouble: Trouble | None = None
+    steps: tuple[int, int] = (0, 0)  # in effect, all
+    history: Sequence[Mapping[str, Any]] = ()
+    crashed: bool = False  # it came to nothing, and counts as a crash
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A job that has been accepted; `fresh` is false where it was there before."""
+
+    job: JobId
+    fresh: bool
+    nudges: Sequence[Nudge] = ()
+
+
+Reserve = Callable[[Any, JobId], Awaitable[Collection[Hold]]]
+
+
+class Journal(Protocol):
+    """The datastore of jobs. All of it is true, or nothing: each call is one transaction.
+
+    A worker's calls are fenced: they raise LeaseLost once the worker has been declared dead.
+    Every call raises Transient while the datastore is away.
+    """
+
+    async def enlist(self, crew: Crew) -> None:
+        """A worker begins."""
+
+    async def retire(self, worker: WorkerId) -> list[Nudge]:
+        """A worker is gone, or declared dead: its row is deleted and its jobs may be claimed."""
+
+    async def beat(self, worker: WorkerId) -> dict[WorkerId, int]:
+        """One more beat of this worker; the counters of all. LeaseLost if it has no row."""
+
+    async def submit(self, request: Request, reserve: Reserve) -> Submitted:
+        """Accept a job, or refuse it; `reserve` runs in the same transaction."""
+
+    async def claim(
+        self, worker: WorkerId, tubes: Collection[str], room: int, job: JobId | None = None
+    ) -> list[Claimed]:
+        """Up to `room` ready jobs of these tubes, or just this one if it is ready."""
+
+    async def write(self, lease: Lease, events: Sequence[Event]) -> None:
+        """Make events durable; calls of many jobs share a commit."""
+
+    async def pass_no_return(self, lease: Lease, events: Sequence[Event]) -> bool:
+        """Make events durable and promise that there is no way back; false if it is cancelled."""
+
+    async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
+        """Make events and the end of a run durable, and let go of the job.
+
+        Returns the nudges for those that may run now; None if it was to be complete but a cancel
+        has been accepted meanwhile: then nothing was written and it must be taken back.
+        """
+
+    async def cancel(self, job: JobId, asker: Asker, reason: str | None) -> list[Nudge]:
+        """Record the wish to take a job back; a queued one ends at once.
+
+        Raises Conflict when it has ended or is past the point of no return.
+        """
+
+    async def cancelled(self, jobs: Collection[JobId]) -> set[JobId]:
+        """Which of these jobs are to be taken back."""
+
+    async def wake(self) -> list[Nudge]:
+        """Let delayed and retrying jobs that are due take their place."""
+
+    async def prune(self, complete_after: float, rows_after: float) -> int:
+        """Forget the steps of jobs that completed, and whole old jobs (seconds); how many rows."""

@@ -1,0 +1,70 @@
+"""Records that the journal can hold: stored by kind and version, revived as their class."""
+
+import re
+from typing import Any, ClassVar, TypeVar
+
+import msgspec
+
+from windlass.errors import Refused
+
+_classes: dict[str, type["Known"]] = {}
+
+
+class Known:
+    """A frozen dataclass with a kind, found again by it.
+
+    `class AddAlias(Operation[Broker], kind="add-alias", version=2)`; without a kind the class's
+    name serves. New fields come with defaults; what needs more gets a new version and `upgrade`.
+    """
+
+    kind: ClassVar[str]
+    version: ClassVar[int]
+
+    def __init_subclass__(cls, kind: str | None = None, version: int = 1, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.kind = kind or kebab(cls.__name__)
+        cls.version = version
+        other = _classes.get(cls.kind)
+        if other is not None and other.__qualname__ != cls.__qualname__:
+            raise TypeError(f"{cls.__qualname__} and {other.__qualname__} are both {cls.kind!r}")
+        _classes[cls.kind] = cls
+
+    @classmethod
+    def upgrade(cls, data: dict[str, Any], version: int) -> dict[str, Any]:
+        """The data of an older version as this one has them; Refused where that cannot be."""
+        raise Refused(f"{cls.kind} of version {version} is unknown here (we have {cls.version})")
+
+    def data(self) -> dict[str, Any]:
+        """The fields as JSON types."""
+        found: dict[str, Any] = msgspec.to_builtins(self)
+        return found
+
+    @property
+    def words(self) -> str:
+        """The class's name as words: `CreateGear` is "Create gear"."""
+        return kebab(type(self).__name__).replace("-", " ").capitalize()
+
+
+K = TypeVar("K", bound=Known)
+
+
+def revive(base: type[K], kind: str, version: int, data: dict[str, Any]) -> K:
+    """A stored record as its class again; Refused if nobody here knows it or it does not fit."""
+    cls = _classes.get(kind)
+    if cls is None or not issubclass(cls, base):
+        raise Refused(f"nothing here knows {kind!r}")
+    try:
+        fresh = data if version == cls.version else cls.upgrade(data, version)
+        return msgspec.convert(fresh, cls)
+    except msgspec.ValidationError as error:
+        raise Refused(f"the stored {kind} cannot be read: {error}") from None
+
+
+def known(base: type[Known]) -> dict[str, int]:
+    """The kinds that this process knows, with their versions: what a worker can do."""
+    return {kind: cls.version for kind, cls in _classes.items() if issubclass(cls, base)}
+
+
+def kebab(name: str) -> str:
+    """`CreateGear` as `create-gear`."""
+    return re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower()

@@ -1,0 +1,41 @@
+"""The pen of a job's holder: numbers the events, tells the record, and makes them durable."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from windlass.engine.journal import Event, EventKind, Journal
+from windlass.engine.lease import Lease
+from windlass.engine.record import Record, StepRow
+
+
+class Pen:
+    """Only the holder of a job writes its events, so that their numbers have no gaps."""
+
+    def __init__(self, journal: Journal, lease: Lease, record: Record) -> None:
+        self.journal = journal
+        self.lease = lease
+        self.record = record
+        self.wet: list[Event] = []  # noted, and not durable yet
+
+    def note(self, kind: EventKind, step: int | None = None, **detail: Any) -> None:
+        """Write something down; it is durable after the next flush."""
+        number = self.record.number + 1
+        event = Event(self.lease.job, number, kind, step, self.lease.number, time.time(), detail)
+        self.record.apply(event)
+        self.wet.append(event)
+
+    def note_all(self, kind: EventKind, rows: Sequence[StepRow]) -> None:
+        """The same of several steps."""
+        for row in rows:
+            self.note(kind, row.number)
+
+    async def flush(self) -> None:
+        """Make durable what was noted; with other jobs' events, in one commit."""
+        if events := self.blot():
+            await self.journal.write(self.lease, events)
+
+    def blot(self) -> list[Event]:
+        """Take what was noted, to write it some other way."""
+        events, self.wet = self.wet, []
+        return events

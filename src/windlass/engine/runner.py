@@ -1,0 +1,282 @@
+"""One job, as far as it will go now."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from windlass.engine.elaboration import elaborate
+from windlass.engine.job import Phase, Trouble
+from windlass.engine.journal import Claimed, End, EventKind, Journal
+from windlass.engine.known import revive
+from windlass.engine.operation import Operation, Step, World
+from windlass.engine.pen import Pen
+from windlass.engine.policy import CRASHES, Direction, Retry, Verdict, verdict
+from windlass.engine.record import Record, StepRow, StepState
+from windlass.engine.tries import see_through, try_once
+from windlass.errors import LeaseLost, Refused
+
+AT_ONCE = 1.0  # seconds; a longer wait gives the job back
+
+
+class Turn(Exception):
+    """Take the job back, for this reason."""
+
+    def __init__(self, trouble: Trouble, cancelled: bool = False) -> None:
+        self.trouble, self.cancelled = trouble, cancelled
+
+
+class Bury(Exception):
+    """Set the job aside, for this reason."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.trouble = trouble
+
+
+class Later(Exception):
+    """Give the job back until then."""
+
+    def __init__(self, due: float) -> None:
+        self.due = due
+
+
+class Drained(Exception):
+    """The worker leaves; somebody else goes on."""
+
+
+@dataclass
+class Signals:
+    """What a worker tells a run: that its job is cancelled, that the worker leaves."""
+
+    cancel: asyncio.Event = field(default_factory=asyncio.Event)
+    drain: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Run:
+    """A claimed job on its way; `run` returns how it ended for now."""
+
+    def __init__(self, journal: Journal, world: World, claimed: Claimed, signals: Signals) -> None:
+        self.claimed = claimed
+        self.world = world.under(claimed.lease)
+        self.record = Record.of(claimed.events)
+        self.pen = Pen(journal, claimed.lease, self.record)
+        self.journal = journal
+        self.signals = signals
+
+    async def run(self) -> End:
+        """Forward, or back, to the end or to the next long wait."""
+        try:
+            if self.claimed.crashes > CRASHES:
+                raise Bury(Trouble("Crashed", f"its worker died {CRASHES} times in a row"))
+            if self.record.direction is Direction.DO:
+                try:
+                    await self.forward()
+                    return self.end(Phase.COMPLETE)
+                except Turn as turn:
+                    self.turn(turn)
+            await self.back()
+            return self.end(Phase.CANCELLED if self.record.cancelled else Phase.FAILED)
+        except Bury as bury:
+            return self.end(Phase.BURIED, bury.trouble)
+        except Later as later:
+            undoing = self.record.direction is Direction.UNDO
+            phase = Phase.UNDOING if undoing else Phase.RETRYING
+            return self.end(phase, due=max(later.due - time.time(), 0.0))
+        except Drained:
+            return self.end(Phase.READY)
+
+    async def take_back(self) -> End:
+        """A cancel was accepted after the last boundary: back, instead of complete."""
+        self.turn(cancelled())
+        return await self.run()
+
+    def turn(self, turn: Turn) -> None:
+        """From now on back; stored with the reason before anything is undone."""
+        self.pen.note(EventKind.TURNED, trouble=turn.trouble.data(), cancelled=turn.cancelled)
+
+    def end(self, phase: Phase, trouble: Trouble | None = None, due: float | None = None) -> End:
+        """How the run ended, for the journal."""
+        record = self.record
+        reason = trouble or record.reason
+        if due is None and phase is not Phase.READY:
+            told = reason.data() if reason else None
+            self.pen.note(EventKind.ENDED, phase=phase.value, trouble=told)
+        return End(
+            phase, record.percent, due=due, trouble=reason, steps=record.counts,
+            history=record.history(),
+        )  # fmt: skip
+
+    # -- forward ---------------------------------------------------------------------------
+
+    async def forward(self) -> None:
+        """Every stage that is not in effect yet, in order."""
+        if not self.record.planned:
+            await self.plan()
+        for stage in self.record.stages():
+            rows = [row for row in stage if row.state not in (StepState.DONE, StepState.SKIPPED)]
+            if rows:
+                self.boundary()
+                await self.begin(rows)
+                await self.together(rows, Direction.DO)
+        if not self.record.no_return and self.signals.cancel.is_set():
+            raise cancelled()
+
+    async def plan(self) -> None:
+        """Elaborate: read, choose, and write the plan; what is refused here has touched nothing."""
+        self.boundary()
+        claimed = self.claimed
+        patience = Retry()
+        for tries in range(1, patience.attempts + 1):
+            try:
+                operation = revive(Operation, claimed.kind, claimed.version, claimed.data)
+                steps = await elaborate(operation, self.world)
+                return self.pen.note(EventKind.PLANNED, steps=steps)
+            except LeaseLost:
+                raise
+            except Exception as error:
+                if isinstance(error, Refused) or tries == patience.attempts:
+                    raise Turn(Trouble.of(error)) from error
+            await self.pause(patience.delay(tries))
+            self.boundary()
+
+    def boundary(self) -> None:
+        """Between stages: here a cancel counts, and a worker may leave."""
+        if self.signals.cancel.is_set() and not self.record.no_return:
+            raise cancelled()
+        if self.signals.drain.is_set():
+            raise Drained
+
+    async def begin(self, rows: list[StepRow]) -> None:
+        """Write the tries down before they are made; the first one-way step is a promise."""
+        leaving = not self.record.no_return and any(row.one_way for row in rows)
+        if not leaving:
+            self.pen.note_all(EventKind.BEGUN, rows)
+            return await self.pen.flush()
+        await self.pen.flush()
+        if not await self.journal.pass_no_return(self.claimed.lease, ()):
+            raise cancelled()
+        self.pen.note_all(EventKind.BEGUN, rows)
+        await self.pen.flush()
+
+    # -- back ------------------------------------------------------------------------------
+
+    async def back(self) -> None:
+        """Every step that has begun is taken back, the newest stage first."""
+        for stage in reversed(self.record.stages()):
+            rows = [row for row in stage if row.touched and row.state is not StepState.UNDONE]
+            if rows:
+                if self.signals.drain.is_set():
+                    raise Drained
+                self.pen.note_all(EventKind.UNDOING, rows)
+                await self.pen.flush()
+                await self.together(rows, Direction.UNDO)
+
+    # -- both ------------------------------------------------------------------------------
+
+    async def together(self, rows: list[StepRow], direction: Direction) -> None:
+        """The steps of a stage, side by side; the first that fails for good ends the others."""
+        if len(rows) == 1:
+            return await self.carry(rows[0], direction)
+        tasks = [asyncio.ensure_future(self.carry(row, direction)) for row in rows]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            while pending := [task for task in tasks if not task.done()]:
+                if any(gave_up(task) for task in tasks):
+                    break
+                await self.pen.flush()  # what is done is seen, while the others go on
+                await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            await see_through([task for task in tasks if not task.done()])
+        raise_worst([task.exception() for task in tasks if not task.cancelled()])
+
+    async def carry(self, row: StepRow, direction: Direction) -> None:
+        """One step, try after try, until it is in effect (or taken back)."""
+        doing = direction is Direction.DO
+        while True:
+            await self.wait_for(row)
+            error = await self.attempt(row, doing)
+            if error is None:
+                return self.pen.note(EventKind.DONE if doing else EventKind.UNDONE, row.number)
+            await self.failed(row, error, direction)
+
+    async def wait_for(self, row: StepRow) -> None:
+        """The rest of the delay before a step's next try, and the note that it begins."""
+        if row.due is None:
+            return
+        wait = row.due - time.time()
+        if wait > AT_ONCE:
+            raise Later(row.due)
+        if wait > 0:
+            await self.pen.flush()
+            await self.pause(wait)
+        doing = self.record.direction is Direction.DO
+        if doing:
+            self.boundary()
+        self.pen.note(EventKind.BEGUN if doing else EventKind.UNDOING, row.number)
+        await self.pen.flush()
+
+    async def pause(self, seconds: float) -> None:
+        """Wait; a cancel or a drain ends it."""
+        tasks = [
+            asyncio.ensure_future(one.wait()) for one in (self.signals.cancel, self.signals.drain)
+        ]
+        try:
+            await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+
+    async def attempt(self, row: StepRow, doing: bool) -> Exception | None:
+        """One try; what was interrupted by a drain or a lost database counts as nothing."""
+        try:
+            step = self.step(row)
+        except Refused as error:
+            return error
+        act = step.do(self.world) if doing else step.undo(self.world)
+        error = await try_once(act, step.timeout)
+        if isinstance(error, LeaseLost):
+            raise error
+        return error
+
+    async def failed(self, row: StepRow, error: Exception, direction: Direction) -> None:
+        """Note a failure, and say what follows it."""
+        trouble, tries = Trouble.of(error, row.title), row.failures + 1
+        retry = self.retry(row, error, direction)
+        judged = verdict(error, tries, retry, direction, self.record.no_return)
+        due = time.time() + retry.delay(tries) if judged is Verdict.AGAIN else None
+        self.pen.note(EventKind.FAILED, row.number, trouble=trouble.data(), due=due)
+        if judged is Verdict.UNDO:
+            raise Turn(trouble)
+        if judged is Verdict.BURY:
+            raise Bury(trouble)
+
+    def retry(self, row: StepRow, error: Exception, direction: Direction) -> Retry:
+        """How patiently a step is tried; what is refused is not, and may not even be known."""
+        if isinstance(error, Refused):
+            return Retry()
+        step = self.step(row)
+        return step.retry if direction is Direction.DO else step.undo_retry
+
+    def step(self, row: StepRow) -> Step[Any]:
+        """A stored step as its class."""
+        return revive(Step, row.kind, row.version, row.data)
+
+
+def cancelled() -> Turn:
+    """The turn that a user wished."""
+    return Turn(Trouble("Cancelled", "it was cancelled"), cancelled=True)
+
+
+def gave_up(task: asyncio.Future[None]) -> bool:
+    """Whether a step will not go on by itself, so that its siblings should end."""
+    return task.done() and (task.cancelled() or isinstance(task.exception(), Turn | Bury))
+
+
+def raise_worst(errors: list[BaseException | None]) -> None:
+    """What a stage came to: the unforeseen first, then bury, turn, drain, and the first due."""
+    rank: dict[type, int] = {Bury: 1, Turn: 2, Drained: 3, Later: 4}
+    found = sorted(filter(None, errors), key=lambda error: rank.get(type(error), 0))
+    if found and isinstance(found[0], Later):
+        raise Later(min(one.due for one in found if isinstance(one, Later)))
+    if found:
+        raise found[0]

@@ -1,0 +1,249 @@
+"""A worker: claims jobs, runs them side by side, settles them, and leaves in good order."""
+
+import asyncio
+import contextlib
+import os
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+
+from windlass.engine.job import Phase
+from windlass.engine.journal import Claimed, Crew, End, EventKind, Journal
+from windlass.engine.keeper import Retention, keep_house
+from windlass.engine.lease import JobId
+from windlass.engine.operation import World
+from windlass.engine.pulse import EX_SOFTWARE, Beats, Pulse
+from windlass.engine.queue import Nudge, Queue
+from windlass.engine.record import StepState
+from windlass.engine.ringing import ring
+from windlass.engine.runner import Run, Signals
+from windlass.engine.tries import Stuck
+from windlass.errors import LeaseLost, Transient
+
+LOOK = 1.0  # seconds; in any case a worker looks into the datastore itself
+HEED = 0.25  # seconds between looks for cancels of what runs here
+GRACE = 20.0  # seconds that steps have to end when the worker leaves
+
+log = structlog.get_logger()
+
+
+@dataclass
+class Hand:
+    """A job in hand: what tells its run, the run itself, and the task that sees to both."""
+
+    signals: Signals = field(default_factory=Signals)
+    running: asyncio.Future[End] | None = None
+    task: asyncio.Future[None] | None = None
+
+
+class Worker:
+    """One process's hands: `run` until `stop`; a second `stop` means now."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        queue: Queue,
+        world: World,
+        crew: Crew,
+        beats: Callable[[], Awaitable[Beats]],
+        *,
+        weights: Mapping[str, int] | None = None,
+        retention: Retention | None = None,
+    ) -> None:
+        self.journal, self.queue, self.world, self.crew = journal, queue, world, crew
+        self.beats = beats
+        self.tubes = weights or dict.fromkeys(crew.tubes, 1)
+        self.retention = retention or Retention()
+        self.hands: dict[JobId, Hand] = {}
+        self.leaving = asyncio.Event()
+        self.freed = asyncio.Event()
+        self.lost = False
+        self.pulse: Pulse | None = None
+        self.rings: asyncio.Future[None] | None = None  # kept, or it might be collected
+
+    async def run(self) -> None:
+        """Work until told to stop; hands over what does not end in time."""
+        await self.journal.enlist(self.crew)
+        self.pulse = Pulse(self.crew.id, self.beats, lost=self.die, freed=self.rung)
+        self.pulse.start()
+        helpers = [
+            asyncio.ensure_future(keep_house(self.journal, self.queue, self.retention)),
+            asyncio.ensure_future(self.heed()),
+        ]
+        log.info("worker.begins", worker=self.crew.id, tubes=sorted(self.tubes))
+        try:
+            await self.work()
+            await self.drain()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self.leave()
+
+    def stop(self) -> None:
+        """Take nothing new and let steps end; the second time, end them."""
+        if self.leaving.is_set():
+            self.cut_off()
+        self.leaving.set()
+        for hand in self.hands.values():
+            hand.signals.drain.set()
+
+    # -- taking jobs -----------------------------------------------------------------------
+
+    async def work(self) -> None:
+        """Claim whenever there is room, until told to leave."""
+        while not self.leaving.is_set():
+            self.freed.clear()
+            room = self.crew.slots - len(self.hands)
+            if room <= 0:
+                await self.first(self.freed.wait())
+                continue
+            if await self.take(room) < room:
+                await self.first(self.nudged())
+
+    async def take(self, room: int, job: JobId | None = None) -> int:
+        """Claim up to `room` jobs and begin them; how many there were."""
+        try:
+            claimed = await self.journal.claim(self.crew.id, list(self.tubes), room, job)
+        except Transient as error:
+            log.warning("datastore.away", why=str(error))
+            await asyncio.sleep(LOOK / 4)
+            return 0
+        except LeaseLost:
+            self.die()
+            return 0
+        for one in claimed:
+            self.begin(one)
+        return len(claimed)
+
+    async def nudged(self) -> None:
+        """Wait for a nudge and follow it; after a while look anyway."""
+        try:
+            nudge = await self.queue.reserve(self.tubes, LOOK)
+            if nudge is not None and nudge.job is not None:
+                await self.take(1, nudge.job)
+                await self.queue.delete(nudge)
+        except Transient as error:
+            log.warning("queue.away", why=str(error))
+            await asyncio.sleep(LOOK)
+
+    async def first(self, what: Coroutine[Any, Any, Any]) -> None:
+        """Until this has happened, or the worker is to leave."""
+        tasks = [asyncio.ensure_future(what), asyncio.ensure_future(self.leaving.wait())]
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    # -- running them ----------------------------------------------------------------------
+
+    def begin(self, claimed: Claimed) -> None:
+        """Begin a run beside the others."""
+        job, hand = claimed.lease.job, Hand()
+        if self.leaving.is_set():
+            hand.signals.drain.set()
+        run = Run(self.journal, self.world, claimed, hand.signals)
+        self.hands[job] = hand
+        hand.task = asyncio.ensure_future(self.see_to(run, hand))
+        hand.task.add_done_callback(lambda _: self.ended(job))
+
+    def ended(self, job: JobId) -> None:
+        """A slot is free."""
+        del self.hands[job]
+        self.freed.set()
+
+    async def see_to(self, run: Run, hand: Hand) -> None:
+        """Run a job and settle it, whatever happens on the way."""
+        lease = run.claimed.lease
+        try:
+            await self.settle(run, hand, await self.outcome(run, hand, run.run()))
+        except LeaseLost:
+            log.warning("job.lost", job=lease.job, lease=lease.number)
+        except Stuck:
+            log.critical("worker.stuck", job=lease.job)
+            os._exit(EX_SOFTWARE)  # a second try beside one that has not ended would be worse
+
+    async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
+        """How a run ended; only the run itself is ever cut off, never its settling."""
+        hand.running = asyncio.ensure_future(running)
+        await asyncio.wait({hand.running})
+        if hand.running.cancelled():
+            return interrupted(run)
+        error = hand.running.exception()
+        if error is None:
+            return hand.running.result()
+        if isinstance(error, LeaseLost | Stuck):
+            raise error
+        log.error("job.stumbled", job=run.claimed.lease.job, exc_info=error)
+        return End(Phase.READY, run.record.percent, crashed=True)
+
+    async def settle(self, run: Run, hand: Hand, end: End) -> None:
+        """Make the end durable; back, if it was to be complete and is cancelled."""
+        nudges = await self.journal.settle(run.claimed.lease, run.pen.blot(), end)
+        if nudges is None:
+            back = await self.outcome(run, hand, run.take_back())
+            return await self.settle(run, hand, back)
+        log.info("job.settled", job=run.claimed.lease.job, kind=run.claimed.kind, phase=end.phase)
+        await ring(self.queue, nudges)
+
+    async def heed(self) -> None:
+        """Pass on cancels of what runs here; let go when nobody can confirm that we live."""
+        while True:
+            await asyncio.sleep(HEED)
+            if self.pulse is not None and self.pulse.faint:
+                self.cut_off()
+            with contextlib.suppress(Transient):
+                for job in await self.journal.cancelled(list(self.hands)) if self.hands else ():
+                    if job in self.hands:
+                        self.hands[job].signals.cancel.set()
+
+    # -- leaving ---------------------------------------------------------------------------
+
+    async def drain(self) -> None:
+        """Wait for the steps that run; cut off what takes too long."""
+        tasks = [hand.task for hand in self.hands.values() if hand.task is not None]
+        if tasks:
+            await asyncio.wait(tasks, timeout=GRACE)
+            self.cut_off()
+            await asyncio.wait(tasks)
+
+    def cut_off(self) -> None:
+        """End every try that runs; the jobs are handed over."""
+        for hand in self.hands.values():
+            if hand.running is not None:
+                hand.running.cancel()
+
+    async def leave(self) -> None:
+        """Out of the datastore's list, so that what is left is taken over at once."""
+        if self.pulse is not None:
+            self.pulse.stop()
+            await asyncio.to_thread(self.pulse.join, GRACE)
+        if not self.lost:
+            with contextlib.suppress(Transient, LeaseLost):
+                await ring(self.queue, await self.journal.retire(self.crew.id))
+        log.info("worker.left", worker=self.crew.id)
+
+    def die(self) -> None:
+        """We were declared dead: others work on our jobs."""
+        log.error("worker.declared_dead", worker=self.crew.id)
+        self.lost = True
+        self.leaving.set()
+        self.cut_off()
+
+    def rung(self, nudges: Collection[Nudge]) -> None:
+        """The pulse has freed a dead worker's jobs."""
+        log.warning("worker.rescued", jobs=[nudge.job for nudge in nudges])
+        self.freed.set()
+        self.rings = asyncio.ensure_future(ring(self.queue, nudges))
+
+
+def interrupted(run: Run) -> End:
+    """A run that was cut off: its tries count as nothing, and somebody else goes on."""
+    for row in run.record.steps:
+        if row.state in (StepState.RUNNING, StepState.UNDOING):
+            run.pen.note(EventKind.INTERRUPTED, row.number)
+    return End(Phase.READY, run.record.percent)
