@@ -62,18 +62,18 @@ class Claimed:
     version: int
     data: dict[str, Any]
     crashes: int  # claims in a row without an event of their own, this one included
-    events: Sequence[Event]
+    events: Sequence[Event] = ()
+    cancelled: bool = False  # a cancel was accepted before
 
 
 @dataclass(frozen=True)
 class End:
-    """How a run of a job ended: for good, until `due`, or (READY) handed on at once."""
+    """How a run of a job ended: for good, or until it goes on in `due` seconds."""
 
     phase: Phase
     percent: float | None
-    due: float | None = None  # seconds from now
+    due: float | None = None
     trouble: Trouble | None = None
-    steps: tuple[int, int] = (0, 0)  # in effect, all
     history: Sequence[Mapping[str, Any]] = ()
     crashed: bool = False  # it came to nothing, and counts as a crash
 

@@ -79,11 +79,9 @@ class Run:
         except Bury as bury:
             return self.end(Phase.BURIED, bury.trouble)
         except Later as later:
-            undoing = self.record.direction is Direction.UNDO
-            phase = Phase.UNDOING if undoing else Phase.RETRYING
-            return self.end(phase, due=max(later.due - time.time(), 0.0))
+            return self.given_back(max(later.due - time.time(), 0.0))
         except Drained:
-            return self.end(Phase.READY)
+            return self.given_back()
 
     async def take_back(self) -> End:
         """A cancel was accepted after the last boundary: back, instead of complete."""
@@ -94,17 +92,25 @@ class Run:
         """From now on back; stored with the reason before anything is undone."""
         self.pen.note(EventKind.TURNED, trouble=turn.trouble.data(), cancelled=turn.cancelled)
 
-    def end(self, phase: Phase, trouble: Trouble | None = None, due: float | None = None) -> End:
-        """How the run ended, for the journal."""
+    def given_back(self, due: float = 0.0, *, crashed: bool = False) -> End:
+        """The job goes on elsewhere, in so many seconds."""
+        phase = Phase.UNDOING if self.record.direction is Direction.UNDO else Phase.RETRYING
+        return End(phase, self.record.percent, due=due, crashed=crashed)
+
+    def interrupted(self) -> End:
+        """The run was cut off: its tries count as nothing, and somebody else goes on."""
+        for row in self.record.steps:
+            if row.state in (StepState.RUNNING, StepState.UNDOING):
+                self.pen.note(EventKind.INTERRUPTED, row.number)
+        return self.given_back()
+
+    def end(self, phase: Phase, trouble: Trouble | None = None) -> End:
+        """How the job ended."""
         record = self.record
         reason = trouble or record.reason
-        if due is None and phase is not Phase.READY:
-            told = reason.data() if reason else None
-            self.pen.note(EventKind.ENDED, phase=phase.value, trouble=told)
-        return End(
-            phase, record.percent, due=due, trouble=reason, steps=record.counts,
-            history=record.history(),
-        )  # fmt: skip
+        told = reason.data() if reason else None
+        self.pen.note(EventKind.ENDED, phase=phase.value, trouble=told)
+        return End(phase, record.percent, trouble=reason, history=record.history())
 
     # -- forward ---------------------------------------------------------------------------
 
@@ -230,8 +236,8 @@ class Run:
         """One try; what was interrupted by a drain or a lost database counts as nothing."""
         try:
             step = self.step(row)
-        except Refused as error:
-            return error
+        except Refused as unknown:
+            return unknown
         act = step.do(self.world) if doing else step.undo(self.world)
         error = await try_once(act, step.timeout)
         if isinstance(error, LeaseLost):

@@ -9,14 +9,12 @@ from typing import Any
 
 import structlog
 
-from windlass.engine.job import Phase
-from windlass.engine.journal import Claimed, Crew, End, EventKind, Journal
+from windlass.engine.journal import Claimed, Crew, End, Journal
 from windlass.engine.keeper import Retention, keep_house
 from windlass.engine.lease import JobId
 from windlass.engine.operation import World
 from windlass.engine.pulse import EX_SOFTWARE, Beats, Pulse
 from windlass.engine.queue import Nudge, Queue
-from windlass.engine.record import StepState
 from windlass.engine.ringing import ring
 from windlass.engine.runner import Run, Signals
 from windlass.engine.tries import Stuck
@@ -146,6 +144,8 @@ class Worker:
         job, hand = claimed.lease.job, Hand()
         if self.leaving.is_set():
             hand.signals.drain.set()
+        if claimed.cancelled:
+            hand.signals.cancel.set()
         run = Run(self.journal, self.world, claimed, hand.signals)
         self.hands[job] = hand
         hand.task = asyncio.ensure_future(self.see_to(run, hand))
@@ -172,14 +172,14 @@ class Worker:
         hand.running = asyncio.ensure_future(running)
         await asyncio.wait({hand.running})
         if hand.running.cancelled():
-            return interrupted(run)
+            return run.interrupted()
         error = hand.running.exception()
         if error is None:
             return hand.running.result()
         if isinstance(error, LeaseLost | Stuck):
             raise error
         log.error("job.stumbled", job=run.claimed.lease.job, exc_info=error)
-        return End(Phase.READY, run.record.percent, crashed=True)
+        return run.given_back(crashed=True)
 
     async def settle(self, run: Run, hand: Hand, end: End) -> None:
         """Make the end durable; back, if it was to be complete and is cancelled."""
@@ -239,11 +239,3 @@ class Worker:
         log.warning("worker.rescued", jobs=[nudge.job for nudge in nudges])
         self.freed.set()
         self.rings = asyncio.ensure_future(ring(self.queue, nudges))
-
-
-def interrupted(run: Run) -> End:
-    """A run that was cut off: its tries count as nothing, and somebody else goes on."""
-    for row in run.record.steps:
-        if row.state in (StepState.RUNNING, StepState.UNDOING):
-            run.pen.note(EventKind.INTERRUPTED, row.number)
-    return End(Phase.READY, run.record.percent)

@@ -1,0 +1,1 @@
+"""Queues: bells with order, one file a backend."""

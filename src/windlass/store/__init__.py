@@ -1,0 +1,1 @@
+"""The datastore: rows to records and back, one repository a noun."""

@@ -1,0 +1,63 @@
+"""The bell: something was written, here or in another process; look again."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from windlass.store.database import Database
+from windlass.store.sqlite import Sqlite
+
+GLANCE = 0.01  # seconds between looks at SQLite's data version: a read of one page
+DOZE = 0.25  # seconds between looks at a server that nobody told us of
+
+
+class Bell:
+    """Rings for one listener: at once for writes of this process, soon for those of others."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.here = asyncio.Event()
+        self.version = self.glance()
+
+    def glance(self) -> int | None:
+        """A number that changes when another process has written; None where there is none."""
+        inner = self.database.inner
+        return inner.data_version() if isinstance(inner, Sqlite) else None
+
+    async def wait(self, patience: float) -> bool:
+        """Until something may have changed (true), or `patience` seconds are over."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + patience
+        while True:
+            pause = GLANCE if self.version is not None else DOZE
+            left = until - loop.time()
+            if await self.rung(max(min(pause, left), 0)):
+                return True
+            if self.version is None and left > DOZE:
+                return True  # a server may have changed without a word
+            if (version := self.glance()) != self.version:
+                self.version = version
+                return True
+            if left <= 0:
+                return False
+
+    async def rung(self, patience: float) -> bool:
+        """Whether this process writes something within `patience` seconds."""
+        try:
+            async with asyncio.timeout(patience):
+                await self.here.wait()
+        except TimeoutError:
+            return False
+        self.here.clear()
+        return True
+
+
+@asynccontextmanager
+async def listening(database: Database) -> AsyncIterator[Bell]:
+    """A bell, for as long as one listens."""
+    bell = Bell(database)
+    database.rung.add(bell.here)
+    try:
+        yield bell
+    finally:
+        database.rung.discard(bell.here)

@@ -1,0 +1,189 @@
+"""The datastore as the rest of the house sees it: reading, writing, and the fence."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import CursorResult, Executable, select
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import GenericFunction
+from sqlalchemy.types import BigInteger, Float
+
+from windlass.engine.lease import Lease, WorkerId
+from windlass.errors import LeaseLost, Refused, Transient
+from windlass.store.connection import Connection, Rows
+from windlass.store.sqlite import Sqlite
+from windlass.store.tables import workers
+
+AWAY = ("08", "40", "53", "57P", "55P03")  # SQLSTATEs after which asking again may help
+
+
+class now(GenericFunction[float]):
+    """The datastore's clock, in seconds since 1970."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _sqlite_now(*_: Any, **__: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _postgresql_now(*_: Any, **__: Any) -> str:
+    return "extract(epoch FROM clock_timestamp())::float8"
+
+
+class greatest(GenericFunction[int]):
+    """The largest of its arguments."""
+
+    type = BigInteger()
+    inherit_cache = True
+
+
+@compiles(greatest, "sqlite")
+def _sqlite_greatest(element: Any, compiler: Any, **more: Any) -> str:
+    return f"max({compiler.process(element.clauses, **more)})"
+
+
+class PostgresConnection:
+    """One transaction's connection."""
+
+    dialect = "postgresql"
+
+    def __init__(self, inner: AsyncConnection) -> None:
+        self.inner = inner
+
+    async def execute(
+        self, statement: Executable, values: dict[str, Any] | Rows | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement."""
+        return await self.inner.execute(statement, values)
+
+
+class Postgres:
+    """A server: a small pool of connections."""
+
+    dialect = "postgresql"
+
+    def __init__(self, url: str) -> None:
+        self.engine = create_async_engine(
+            "postgresql+asyncpg" + url[url.index("://") :],
+            pool_size=8,
+            max_overflow=0,
+            pool_timeout=30,
+            pool_pre_ping=False,
+            connect_args={"timeout": 10, "command_timeout": 60},
+        )
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[PostgresConnection]:
+        """A transaction."""
+        async with self.engine.begin() as inner:
+            yield PostgresConnection(inner)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[PostgresConnection]:
+        """A snapshot."""
+        async with self.engine.connect() as plain:
+            inner = await plain.execution_options(isolation_level="REPEATABLE READ")
+            yield PostgresConnection(inner)
+
+    async def close(self) -> None:
+        """Close the pool."""
+        await self.engine.dispose()
+
+
+class Database:
+    """Transactions on the datastore of a URL; what may go well another time is Transient.
+
+    `sqlite:///FILE` or `postgresql://USER@HOST/NAME`.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        scheme = url.partition(":")[0]
+        self.rung: set[asyncio.Event] = set()
+        self.inner: Sqlite | Postgres
+        if scheme == "sqlite":
+            self.inner = Sqlite(url.removeprefix("sqlite:///"))
+        elif scheme in ("postgresql", "postgres"):
+            self.inner = Postgres(url)
+        else:
+            raise Refused(f"a database is sqlite:///FILE or postgresql://..., not {scheme}:")
+
+    @property
+    def dialect(self) -> str:
+        """`sqlite` or `postgresql`."""
+        return self.inner.dialect
+
+    @asynccontextmanager
+    async def write(self, by: Lease | WorkerId | None = None) -> AsyncIterator[Connection]:
+        """A transaction; with a lease or a worker it begins at the fence."""
+        with translated():
+            async with self.inner.write() as connection:
+                if by is not None:
+                    await fence(connection, by)
+                yield connection
+        self.ring()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """A snapshot: every statement sees the same."""
+        with translated():
+            async with self.inner.read() as connection:
+                yield connection
+
+    def ring(self) -> None:
+        """Something was written in this process: wake whoever waits for changes here."""
+        for bell in self.rung:
+            bell.set()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.inner.close()
+
+
+async def fence(connection: Connection, by: Lease | WorkerId) -> None:
+    """Go on only while the worker lives: a death waits for us, or we find no row (LeaseLost)."""
+    worker = by.worker if isinstance(by, Lease) else by
+    row = select(workers.c.id).where(workers.c.id == worker)
+    if connection.dialect == "postgresql":
+        row = row.with_for_update(read=True, key_share=True)
+    if (await connection.execute(row)).first() is None:
+        raise LeaseLost(f"worker {worker} was declared dead")
+
+
+class translated:
+    """What the driver raises, as our own errors where something else is to be done."""
+
+    def __enter__(self) -> None:
+        """Nothing yet."""
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        """Raise Transient in place of what says "come again"."""
+        if isinstance(error, DBAPIError) and may_help(error):
+            raise Transient(f"the datastore is away: {first_line(error.orig)}") from error
+        if isinstance(error, PoolTimeout | OSError | InterfaceError | TimeoutError):
+            raise Transient(f"the datastore is away: {first_line(error)}") from error
+
+
+def may_help(error: DBAPIError) -> bool:
+    """Whether asking again may help."""
+    if error.connection_invalidated:
+        return True
+    state = str(getattr(error.orig, "sqlstate", None) or "")
+    if state:
+        return state.startswith(AWAY)
+    words = str(error.orig).lower()
+    return any(one in words for one in ("locked", "disk i/o", "closed", "full"))
+
+
+def first_line(error: BaseException | None) -> str:
+    """An error in a line."""
+    return (str(error).splitlines() or [type(error).__name__])[0]

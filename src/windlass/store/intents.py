@@ -1,0 +1,101 @@
+"""Wishes about a job: rows beside it, never updates under its runner's feet."""
+
+import time
+from collections.abc import Collection
+
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from windlass.engine.job import Asker, Phase, Trouble
+from windlass.engine.journal import EventKind
+from windlass.engine.lease import JobId
+from windlass.store.connection import Connection
+from windlass.store.line import Placed, leave
+from windlass.store.rows import dumps
+from windlass.store.tables import events, holds, intents, jobs
+
+CANCEL = "cancel"
+NO_RETURN = "no-return"
+NOBODY = Asker("windlass")
+
+
+async def promise(
+    connection: Connection, job: JobId, kind: str, asker: Asker = NOBODY, reason: str | None = None
+) -> bool:
+    """Record a cancel, or that there is no way back: whichever comes first, never both.
+
+    True if this kind is what stands there now.
+    """
+    row = upsert(intents).values(
+        job=job, kind=kind, asker=dumps(vars(asker)), reason=reason, at=time.time()
+    )
+    await connection.execute(row.on_conflict_do_nothing())
+    stands = await connection.execute(
+        select(intents.c.kind).where(intents.c.job == job, intents.c.kind.in_([CANCEL, NO_RETURN]))
+    )
+    return bool(stands.scalar_one() == kind)
+
+
+async def cancelled(connection: Connection, of: Collection[JobId]) -> set[JobId]:
+    """Which of these jobs are to be taken back."""
+    rows = await connection.execute(
+        select(intents.c.job).where(intents.c.job.in_(list(of)), intents.c.kind == CANCEL)
+    )
+    return {JobId(job) for job in rows.scalars()}
+
+
+async def supersede(connection: Connection, by: JobId, below: Collection[Placed]) -> None:
+    """A final job closes what is queued or buried below it, and asks what runs to stop."""
+    trouble = Trouble("Superseded", f"superseded by job {by}")
+    for one in below:
+        if one.phase in (Phase.WAITING, Phase.READY):
+            await close(connection, one.job, Phase.CANCELLED, trouble)
+        elif one.phase is Phase.BURIED:
+            await close(connection, one.job, Phase.FAILED, trouble)
+        else:
+            await promise(connection, one.job, CANCEL, reason=trouble.text)
+            await hurry(connection, one.job)
+
+
+async def hurry(connection: Connection, job: JobId) -> None:
+    """A job that waits for its next try waits no longer."""
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job, jobs.c.due.is_not(None), jobs.c.worker.is_(None))
+        .values(claimable=True, due=None)
+    )
+
+
+async def close(connection: Connection, job: JobId, phase: Phase, trouble: Trouble) -> None:
+    """End a job that nobody holds; it loses its holds and its place in line."""
+    await tell(connection, job, EventKind.ENDED, phase=phase, trouble=trouble.data())
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job)
+        .values(
+            phase=phase,
+            claimable=False,
+            due=None,
+            ended=time.time(),
+            trouble=dumps(trouble.data()),
+        )
+    )
+    await connection.execute(holds.delete().where(holds.c.job == job))
+    await leave(connection, job)
+
+
+async def tell(connection: Connection, job: JobId, kind: EventKind, **detail: object) -> None:
+    """An event of a job that nobody holds; its row is locked by the caller."""
+    newest = select(func.coalesce(func.max(events.c.number), 0)).where(events.c.job == job)
+    number = (await connection.execute(newest)).scalar_one() + 1
+    await connection.execute(
+        insert(events).values(
+            job=job,
+            number=number,
+            kind=kind,
+            step=None,
+            lease=0,
+            at=time.time(),
+            detail=dumps(detail),
+        )
+    )

@@ -1,0 +1,236 @@
+"""The engine's journal on either datastore."""
+
+import asyncio
+import time
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import structlog
+from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
+from windlass.engine.journal import Claimed, Crew, End, Event, Reserve, Submitted
+from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.engine.queue import Nudge
+from windlass.engine.scope import Scope
+from windlass.errors import Conflict, NotFound, Taken, Transient
+from windlass.store import claiming, ending, intents, line, submission
+from windlass.store.connection import Connection
+from windlass.store.database import Database, now
+from windlass.store.flusher import FIRST, INSERT, LONGEST, Flusher
+from windlass.store.intents import CANCEL, NO_RETURN
+from windlass.store.rows import dumps, event_row, scope_of
+from windlass.store.tables import events, jobs, keys, workers
+from windlass.store.tables import intents as intents_table
+
+PRUNED = 500  # rows of one pruning
+DAY = 86_400.0  # seconds that an idempotency key is remembered
+
+log = structlog.get_logger()
+
+
+class SqlJournal:
+    """Jobs, events and workers in the datastore."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.flusher = Flusher(database)
+
+    # -- workers ---------------------------------------------------------------------------
+
+    async def enlist(self, crew: Crew) -> None:
+        """A worker begins."""
+        async with self.database.write() as connection:
+            await connection.execute(
+                insert(workers).values(
+                    id=crew.id,
+                    host=crew.host,
+                    pid=crew.pid,
+                    slots=crew.slots,
+                    tubes=dumps(crew.tubes),
+                    skills=dumps(sorted(crew.skills)),
+                    since=time.time(),
+                )
+            )
+
+    async def retire(self, worker: WorkerId) -> list[Nudge]:
+        """A worker is gone: its row is deleted, its jobs may be claimed."""
+        async with self.database.write() as connection:
+            gone = await connection.execute(
+                delete(workers).where(workers.c.id == worker).returning(workers.c.id)
+            )
+            if gone.first() is None:
+                return []  # somebody else saw it first
+            freed = await connection.execute(
+                update(jobs)
+                .where(jobs.c.worker == worker)
+                .values(worker=None, claimable=True, due=None)
+                .returning(jobs.c.id, jobs.c.tube, jobs.c.priority)
+            )
+            return [Nudge(row.tube, JobId(row.id), row.priority) for row in freed]
+
+    async def beat(self, worker: WorkerId) -> dict[WorkerId, int]:
+        """One more beat; everybody's counters."""
+        async with self.database.write(worker) as connection:
+            await connection.execute(
+                update(workers).where(workers.c.id == worker).values(beat=workers.c.beat + 1)
+            )
+            rows = await connection.execute(select(workers.c.id, workers.c.beat))
+            return {WorkerId(row.id): row.beat for row in rows}
+
+    # -- jobs ------------------------------------------------------------------------------
+
+    async def submit(self, request: Request, reserve: Reserve) -> Submitted:
+        """Accept a job, or refuse it."""
+        try:
+            async with self.database.write() as connection:
+                return await submission.submit(connection, request, reserve)
+        except submission.Twice:
+            return await self.submit(request, reserve)
+        except IntegrityError as error:
+            raise Taken("somebody was faster: it is taken already") from error
+
+    async def claim(
+        self, worker: WorkerId, tubes: Collection[str], room: int, job: JobId | None = None
+    ) -> list[Claimed]:
+        """Up to `room` ready jobs, or just this one."""
+        async with self.database.write(worker) as connection:
+            return await claiming.claim(connection, worker, tubes, room, job)
+
+    async def write(self, lease: Lease, events: Sequence[Event]) -> None:
+        """Make events durable, in a commit with others."""
+        await self.flusher.write(lease, events)
+
+    async def pass_no_return(self, lease: Lease, events: Sequence[Event]) -> bool:
+        """Promise that there is no way back, unless a cancel stands."""
+        await self.flusher.write(lease, events)
+        async with self.database.write(lease) as connection:
+            return await intents.promise(connection, lease.job, NO_RETURN)
+
+    async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
+        """Make events and the end of a run durable; tried until its outcome is known."""
+        pause = FIRST
+        while True:
+            try:
+                async with self.database.write(lease) as connection:
+                    nudges = await ending.settle(connection, lease, end)
+                    if nudges is not None and events:
+                        await connection.execute(INSERT, [event_row(event) for event in events])
+                    return nudges
+            except Transient as error:
+                log.warning("datastore.away", why=str(error), job=lease.job)
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST)
+
+    async def cancel(self, job: JobId, asker: Asker, reason: str | None) -> list[Nudge]:
+        """Record the wish to take a job back."""
+        async with self.database.write() as connection:
+            scope = await one(connection, select(jobs.c.scope).where(jobs.c.id == job))
+            if scope is None:
+                raise NotFound(f"there is no job {job}")
+            roots = scope_of(scope).roots()
+            await line.lock(connection, roots)
+            locked = select(jobs.c.phase).where(jobs.c.id == job).with_for_update()
+            phase = Phase(await one(connection, locked))
+            if phase.ended:
+                raise Conflict(f"job {job} is {phase} already", job=job)
+            if phase in QUEUED:
+                trouble = Trouble("Cancelled", reason or "it was cancelled")
+                await intents.close(connection, job, Phase.CANCELLED, trouble)
+                return await line.advance(connection, roots)
+            if not await intents.promise(connection, job, CANCEL, asker, reason):
+                raise Conflict(
+                    f"job {job} is past the point of no return and will go on to its end", job=job
+                )
+            await intents.hurry(connection, job)
+            return []
+
+    async def cancelled(self, of: Collection[JobId]) -> set[JobId]:
+        """Which of these jobs are to be taken back."""
+        async with self.database.read() as connection:
+            return await intents.cancelled(connection, of)
+
+    # -- housekeeping ----------------------------------------------------------------------
+
+    async def wake(self) -> list[Nudge]:
+        """Let delayed and retrying jobs that are due take their place."""
+        due = jobs.c.due <= now()
+        async with self.database.read() as connection:
+            found = (await connection.execute(select(jobs.c.id, jobs.c.phase).where(due))).all()
+        if not found:
+            return []
+        nudges = []
+        if any(row.phase != Phase.DELAYED for row in found):
+            async with self.database.write() as connection:
+                woken = await connection.execute(
+                    update(jobs)
+                    .where(due, jobs.c.phase != Phase.DELAYED)
+                    .values(claimable=True, due=None)
+                    .returning(jobs.c.id, jobs.c.tube, jobs.c.priority)
+                )
+                nudges = [Nudge(row.tube, JobId(row.id), row.priority) for row in woken]
+        for row in found:
+            if row.phase == Phase.DELAYED:
+                nudges += await self.fall_in(JobId(row.id))
+        return nudges
+
+    async def fall_in(self, job: JobId) -> list[Nudge]:
+        """A delayed job that is due joins the line, at its end."""
+        async with self.database.write() as connection:
+            text = await one(connection, select(jobs.c.scope).where(jobs.c.id == job))
+            scope = scope_of(text) if text else Scope()
+            place = await line.lock(connection, scope.roots())
+            row = (
+                await connection.execute(
+                    select(jobs.c.id, jobs.c.tube, jobs.c.priority)
+                    .where(jobs.c.id == job, jobs.c.phase == Phase.DELAYED)
+                    .with_for_update()
+                )
+            ).first()
+            if row is None:
+                return []
+            blocking = line.waits(scope, await line.read(connection, scope.roots()))
+            await line.join(connection, job, scope)
+            await line.await_them(connection, blocking)
+            await connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job)
+                .values(phase=Phase.WAITING, due=None, place=place)
+            )
+            return [] if blocking else await line.make_ready(connection, [row])
+
+    async def prune(self, complete_after: float, rows_after: float) -> int:
+        """Forget steps of what completed, and what ended long ago, a batch at a time."""
+        async with self.database.write() as connection:
+            done = jobs.c.phase == Phase.COMPLETE
+            steps = await ids(connection, done & ~jobs.c.pruned & older(complete_after))
+            await connection.execute(delete(events).where(events.c.job.in_(steps)))
+            await connection.execute(update(jobs).where(jobs.c.id.in_(steps)).values(pruned=True))
+            gone = await ids(connection, (jobs.c.phase != Phase.BURIED) & older(rows_after))
+            for table in (events, intents_table):
+                await connection.execute(delete(table).where(table.c.job.in_(gone)))
+            await connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
+            await connection.execute(delete(keys).where(keys.c.at < now() - DAY))
+            return len(steps) + len(gone)
+
+    async def close(self) -> None:
+        """Let go of the datastore."""
+        await self.flusher.close()
+
+
+async def one(connection: Connection, query: Select[Any]) -> Any:
+    """The single value of a query, or None."""
+    return (await connection.execute(query)).scalar_one_or_none()
+
+
+async def ids(connection: Connection, which: ColumnElement[bool]) -> list[int]:
+    """The next batch of jobs to prune; what others have locked is left to them."""
+    query = select(jobs.c.id).where(which).order_by(jobs.c.ended).limit(PRUNED)
+    rows = await connection.execute(query.with_for_update(skip_locked=True))
+    return list(rows.scalars())
+
+
+def older(seconds: float) -> ColumnElement[bool]:
+    """Jobs that ended longer ago than that."""
+    return jobs.c.ended < now() - seconds

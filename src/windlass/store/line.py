@@ -1,0 +1,162 @@
+"""The line: who may run, decided under the lock of the scopes' roots.
+
+Lock in one statement, read in the next: a statement that does both sees what was there before it
+waited, and leaves a waiter for ever.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from windlass.engine.job import Phase
+from windlass.engine.lease import JobId
+from windlass.engine.queue import Nudge
+from windlass.engine.scope import Scope, blockers
+from windlass.errors import TooMany
+from windlass.store.connection import Connection
+from windlass.store.tables import jobs, roots, scopes
+
+LIVE = 100  # jobs in one root's line; the next is refused
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A job in line."""
+
+    job: JobId
+    place: int
+    phase: Phase
+    final: bool
+    kind: str
+    scope: Scope
+
+
+async def lock(connection: Connection, paths: Collection[str]) -> int:
+    """Lock the lines of these roots (in one sorted order) and take the next place in them."""
+    ordered = sorted(paths)
+    if not ordered:
+        return 0
+    taking = upsert(roots).values([{"path": path, "place": 1} for path in ordered])
+    taking = taking.on_conflict_do_update(
+        index_elements=[roots.c.path], set_={"place": roots.c.place + 1}
+    )
+    places = (await connection.execute(taking.returning(roots.c.place))).scalars().all()
+    place: int = max(places)
+    if len(set(places)) > 1:  # one number for all, higher than any of them gave before
+        await connection.execute(update(roots).where(roots.c.path.in_(ordered)).values(place=place))
+    return place
+
+
+async def read(connection: Connection, paths: Collection[str]) -> list[Placed]:
+    """The jobs in line at these roots, in order."""
+    rows = await connection.execute(
+        select(
+            scopes.c.job,
+            scopes.c.path,
+            scopes.c.exclusive,
+            jobs.c.place,
+            jobs.c.phase,
+            jobs.c.final,
+            jobs.c.kind,
+        )
+        .join(jobs, jobs.c.id == scopes.c.job)
+        .where(scopes.c.root.in_(sorted(paths)))
+    )
+    return placed(rows)
+
+
+def placed(rows: Iterable[Any]) -> list[Placed]:
+    """Scope rows, put together by job and sorted by place."""
+    found: dict[JobId, list[Any]] = {}
+    for row in rows:
+        found.setdefault(JobId(row.job), []).append(row)
+    line = [
+        Placed(
+            job,
+            of[0].place,
+            Phase(of[0].phase),
+            of[0].final,
+            of[0].kind,
+            Scope.of((row.path, row.exclusive) for row in of),
+        )
+        for job, of in found.items()
+    ]
+    return sorted(line, key=lambda one: (one.place, one.job))
+
+
+def waits(scope: Scope, before: Iterable[Placed]) -> list[JobId]:
+    """Those in line that a job must wait for."""
+    return blockers(scope, ((one.job, one.scope) for one in before))
+
+
+def check_room(line: Collection[Placed]) -> None:
+    """TooMany if a line is as long as it may be."""
+    if len(line) >= LIVE:
+        raise TooMany(f"{len(line)} jobs wait for the same thing; ask again when some have ended")
+
+
+async def join(connection: Connection, job: JobId, scope: Scope) -> None:
+    """Stand in line."""
+    rows = [
+        {"job": job, "path": path, "root": path.partition("/")[0], "exclusive": exclusive}
+        for path, exclusive in scope.rows()
+    ]
+    if rows:
+        await connection.execute(insert(scopes), rows)
+
+
+async def await_them(connection: Connection, blocking: Collection[JobId]) -> None:
+    """Somebody waits for these: their ends must look who."""
+    if blocking:
+        await connection.execute(
+            update(jobs).where(jobs.c.id.in_(sorted(blocking))).values(awaited=True)
+        )
+
+
+async def leave(connection: Connection, job: JobId) -> None:
+    """Stand in line no more."""
+    await connection.execute(delete(scopes).where(scopes.c.job == job))
+
+
+async def advance(connection: Connection, paths: Collection[str]) -> list[Nudge]:
+    """Let everybody run who waits at these (locked) roots and need not wait any more.
+
+    A waiter may stand at roots that are not locked here: its row is, before its whole line is
+    read, so that of two who end at once the later one sees both.
+    """
+    if not paths:
+        return []
+    standing = select(scopes.c.job).where(scopes.c.root.in_(sorted(paths)))
+    found = await connection.execute(
+        select(jobs.c.id, jobs.c.tube, jobs.c.priority)
+        .where(jobs.c.id.in_(standing), jobs.c.phase == Phase.WAITING)
+        .order_by(jobs.c.id)
+        .with_for_update()
+    )
+    waiting = {JobId(row.id): row for row in found}
+    if not waiting:
+        return []
+    everywhere = await connection.execute(
+        select(scopes.c.root).where(scopes.c.job.in_(waiting)).distinct()
+    )
+    line = await read(connection, everywhere.scalars().all())
+    free = [
+        one.job
+        for place, one in enumerate(line)
+        if one.job in waiting and not waits(one.scope, line[:place])
+    ]
+    return await make_ready(connection, [waiting[job] for job in free])
+
+
+async def make_ready(connection: Connection, rows: Collection[Any]) -> list[Nudge]:
+    """These may run now."""
+    if rows:
+        await connection.execute(
+            update(jobs)
+            .where(jobs.c.id.in_([row.id for row in rows]))
+            .values(phase=Phase.READY, claimable=True, due=None)
+        )
+    return [Nudge(row.tube, JobId(row.id), row.priority) for row in rows]

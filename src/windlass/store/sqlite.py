@@ -1,0 +1,134 @@
+"""SQLite, embedded: statements run on the loop, only the commit's fsync waits elsewhere.
+
+A statement takes tens of microseconds, a hop to a thread and back takes ten times that; see
+docs/decisions/0008.
+"""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from typing import Any
+
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import CursorResult, Executable, create_engine, event
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.pool import NullPool
+
+from windlass.errors import Transient
+from windlass.store.connection import Rows
+
+PATIENCE = 30.0  # seconds for another process's transaction
+NAP = 0.001  # seconds between looks whether it is over; the first that looks gets it
+
+
+class SqliteConnection:
+    """One transaction's connection."""
+
+    dialect = "sqlite"
+
+    def __init__(self, inner: SyncConnection) -> None:
+        self.inner = inner
+
+    async def execute(
+        self, statement: Executable, values: dict[str, Any] | Rows | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement, here and now."""
+        return self.inner.execute(statement, values)
+
+
+class Sqlite:
+    """A database file: one writer at a time in this process, any number of readers."""
+
+    dialect = "sqlite"
+
+    def __init__(self, path: str) -> None:
+        self.engine = create_engine(
+            f"sqlite:///{path}",
+            poolclass=NullPool,
+            connect_args={"check_same_thread": False, "timeout": 0, "isolation_level": None},
+        )
+        event.listen(self.engine, "connect", prepare)
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
+        self.turn = asyncio.Lock()
+        self.writer: SyncConnection | None = None
+        self.readers: list[SyncConnection] = []
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[SqliteConnection]:
+        """A transaction that will write: it has the lock from its first moment."""
+        async with self.turn:
+            inner = self.writer = self.writer or self.engine.connect()
+            await begin(inner)
+            try:
+                yield SqliteConnection(inner)
+                await self.commit(inner)
+            except BaseException:
+                inner.rollback()
+                raise
+
+    async def commit(self, inner: SyncConnection) -> None:
+        """Until it is on the disk; a cancelled caller waits too, so that the outcome is known."""
+        done = asyncio.get_running_loop().run_in_executor(self.disk, inner.commit)
+        try:
+            await asyncio.shield(done)
+        except asyncio.CancelledError:
+            await asyncio.wait({done})
+            raise
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[SqliteConnection]:
+        """A snapshot."""
+        inner = self.readers.pop() if self.readers else self.engine.connect()
+        try:
+            inner.exec_driver_sql("BEGIN")
+            yield SqliteConnection(inner)
+        finally:
+            inner.rollback()
+            self.readers.append(inner)
+
+    def data_version(self) -> int:
+        """A number that changes when another process has written."""
+        inner = self.readers[0] if self.readers else self.engine.connect()
+        if not self.readers:
+            self.readers.append(inner)
+        return int(inner.exec_driver_sql("PRAGMA data_version").scalar_one())
+
+    async def close(self) -> None:
+        """Close every connection."""
+        for one in (self.writer, *self.readers):
+            if one is not None:
+                one.close()
+        self.writer, self.readers = None, []
+        self.engine.dispose()
+        self.disk.shutdown()
+
+
+def prepare(connection: sqlite3.Connection, _: object) -> None:
+    """What every connection needs: durability before speed, and foreign keys."""
+    for pragma in ("synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+async def begin(inner: SyncConnection) -> None:
+    """Take the write lock, waiting for other processes."""
+    loop = asyncio.get_running_loop()
+    patience = loop.time() + PATIENCE
+    while True:
+        try:
+            inner.exec_driver_sql("BEGIN IMMEDIATE")
+            return
+        except OperationalError as error:
+            inner.rollback()
+            if not is_busy(error):
+                raise
+            if loop.time() > patience:
+                raise Transient("the database has been locked for too long") from error
+        await asyncio.sleep(NAP)
+
+
+def is_busy(error: OperationalError) -> bool:
+    """Whether SQLite says that somebody else writes."""
+    code = getattr(error.orig, "sqlite_errorcode", 0)
+    return (code & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)

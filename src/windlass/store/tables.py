@@ -1,0 +1,324 @@
+"""The tables, as they are now; how they came about stands in `migrations/`.
+
+Times are seconds since 1970 (UTC), everything structured is JSON in ASCII, so that both datastores
+hold and compare the same. What a job makes for a resource hangs on the job's hold of it: when the
+hold goes, by a failed creation or by a deletion, the rows go too.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER
+
+# -- the engine's --------------------------------------------------------------------------
+
+workers = Table(
+    "workers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("slots", Integer, nullable=False),
+    Column("tubes", Text, nullable=False),
+    Column("skills", Text, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("beat", BigInteger, nullable=False, server_default="0"),
+)
+
+roots = Table(  # one row a root of scopes: locked while its line changes, and numbering it
+    "roots",
+    metadata,
+    Column("path", Text, primary_key=True),
+    Column("place", BigInteger, nullable=False),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("tube", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("asker", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("domain", Text),  # ids of what it works on, for lists; kept after their rows are gone
+    Column("application", Text),
+    Column("phase", Text, nullable=False),
+    Column("claimable", Boolean, nullable=False),
+    Column("priority", Integer, nullable=False),
+    Column("turn", BigInteger, nullable=False, server_default="0"),
+    Column("place", BigInteger, nullable=False, server_default="0"),  # in line
+    Column("final", Boolean, nullable=False),
+    Column("awaited", Boolean, nullable=False),  # somebody may wait for it, or it has holds
+    Column("due", Float),
+    Column("lease", Integer, nullable=False, server_default="0"),
+    Column("worker", Text),
+    Column("crashes", Integer, nullable=False, server_default="0"),
+    Column("seen", Integer, nullable=False, server_default="0"),  # newest event at the last claim
+    Column("percent", Float),
+    Column("trouble", Text),
+    Column("history", Text),
+    Column("retry_of", Number),
+    Column("retried_by", Number),
+    Column("created", Float, nullable=False),
+    Column("started", Float),
+    Column("ended", Float),
+    Column("pruned", Boolean, nullable=False, server_default=text("false")),
+    Index(
+        "ix_jobs_claim",
+        "tube",
+        "priority",
+        "turn",
+        "id",
+        sqlite_where=text("claimable"),
+        postgresql_where=text("claimable"),
+    ),
+    Index(
+        "ix_jobs_due",
+        "due",
+        sqlite_where=text("due IS NOT NULL"),
+        postgresql_where=text("due IS NOT NULL"),
+    ),
+    Index(
+        "ix_jobs_worker",
+        "worker",
+        sqlite_where=text("worker IS NOT NULL"),
+        postgresql_where=text("worker IS NOT NULL"),
+    ),
+    Index("ix_jobs_owner", "owner", "id"),
+    Index("ix_jobs_domain", "domain", "id"),
+    Index("ix_jobs_application", "application", "id"),
+    Index(
+        "ix_jobs_ended",
+        "ended",
+        sqlite_where=text("ended IS NOT NULL"),
+        postgresql_where=text("ended IS NOT NULL"),
+    ),
+    sqlite_autoincrement=True,  # the number of a job that was forgotten never returns
+)
+
+scopes = Table(  # of jobs in line only
+    "scopes",
+    metadata,
+    Column("job", Number, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("path", Text, primary_key=True),
+    Column("root", Text, nullable=False),
+    Column("exclusive", Boolean, nullable=False),
+    Index("ix_scopes_root", "root"),
+)
+
+holds = Table(
+    "holds",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("resource", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("owner", Text),
+    Column("amount", Integer, nullable=False),
+    Column("job", Number),  # null once the job is complete: then the resource has it
+    Index("ix_holds_owner", "owner", "kind"),
+    Index("ix_holds_resource", "resource"),
+    Index("ix_holds_job", "job"),
+)
+
+events = Table(
+    "events",
+    metadata,
+    Column("job", Number, primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("step", Integer),
+    Column("lease", Integer, nullable=False),
+    Column("at", Float, nullable=False),
+    Column("detail", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+intents = Table(  # wishes about a job, and the promise that excludes one of them
+    "intents",
+    metadata,
+    Column("id", Number, primary_key=True, autoincrement=True),
+    Column("job", Number, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("asker", Text, nullable=False),
+    Column("reason", Text),
+    Column("at", Float, nullable=False),
+    Index("ix_intents_job", "job"),
+    Index(
+        "uq_intents_one_of",
+        "job",
+        unique=True,
+        sqlite_where=text("kind IN ('cancel', 'no-return')"),
+        postgresql_where=text("kind IN ('cancel', 'no-return')"),
+    ),
+)
+
+keys = Table(  # idempotency keys, for a day
+    "keys",
+    metadata,
+    Column("owner", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("digest", Text, nullable=False),
+    Column("job", Number, nullable=False),
+    Column("at", Float, nullable=False),
+)
+
+# -- the platform's ------------------------------------------------------------------------
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("login", Text, nullable=False, unique=True),
+    Column("password", Text, nullable=False),
+    Column("admin", Boolean, nullable=False),
+    Column("most_domains", Integer, nullable=False),
+    Column("most_gears", Integer, nullable=False),
+    Column("created", Float, nullable=False),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("note", Text, nullable=False),
+    Column("scope", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Column("expires", Float, nullable=False),
+    Index("ix_tokens_user", "user"),
+)
+
+domains = Table(
+    "domains",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("owner", Text, ForeignKey("users.id"), nullable=False),
+    Column("created", Float, nullable=False),
+    Index("ix_domains_owner", "owner"),
+)
+
+# `hold` is deferred: reserving writes the row before the engine writes the hold, in one transaction.
+
+applications = Table(
+    "applications",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column(
+        "hold",
+        Text,
+        ForeignKey("holds.key", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        unique=True,
+    ),
+    Column("domain", Text, ForeignKey("domains.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cartridge", Text, nullable=False),
+    Column("wanted", Text, nullable=False),  # started or stopped
+    Column("state", Text, nullable=False),
+    Column("leaving", Number),  # the job that takes it away
+    Column("release", Text),  # the one that is active
+    Column("created", Float, nullable=False),
+    Index("ix_applications_domain", "domain", "name"),
+)
+
+gears = Table(
+    "gears",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column(
+        "application",
+        Text,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("node", Text, nullable=False),
+    Column("slot", Integer, nullable=False),
+    Column("address", Text),
+    CheckConstraint("slot >= 0", name="slot"),
+    Index("uq_gears_slot", "node", "slot", unique=True),
+    Index("ix_gears_application", "application"),
+)
+
+instances = Table(
+    "instances",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("gear", Text, ForeignKey("gears.id", ondelete="CASCADE"), nullable=False),
+    Column("release", Text, nullable=False),
+    Column("wanted", Boolean, nullable=False),  # false: it is to stop
+    Column("address", Text),
+    Column("routed", Boolean, nullable=False),
+    Index("ix_instances_gear", "gear"),
+)
+
+releases = Table(
+    "releases",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column(
+        "application",
+        Text,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("number", Integer, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created", Float, nullable=False),
+    Index("uq_releases_number", "application", "number", unique=True),
+)
+
+routes = Table(
+    "routes",
+    metadata,
+    Column("host", Text, primary_key=True),
+    Column(
+        "application",
+        Text,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Index("ix_routes_application", "application"),
+)
+
+secrets = Table(
+    "secrets",
+    metadata,
+    Column(
+        "application",
+        Text,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)

@@ -1,0 +1,125 @@
+"""Real servers and datastores for the suite, started on free loopback ports."""
+
+import asyncio
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from windlass.store.database import Database
+from windlass.store.schema import upgrade
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens at."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+class PostgresServer:
+    """PostgreSQL of Debian's package, run by another uid where we are root."""
+
+    def __init__(self) -> None:
+        self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"))
+        self.folder = Path(tempfile.mkdtemp(prefix="wpg"))
+        self.port = free_port()
+        self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+        if os.geteuid() == 0:
+            shutil.chown(self.folder, "postgres")
+
+    def run(self, *argv: str) -> None:
+        user = {"user": "postgres", "group": "postgres"} if os.geteuid() == 0 else {}
+        done = subprocess.run(argv, cwd="/", capture_output=True, text=True, **user)  # type: ignore[call-overload]
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self) -> None:
+        data = str(self.folder / "data")
+        if not (self.folder / "data").exists():
+            self.run(
+                f"{self.bin}/initdb",
+                "-D",
+                data,
+                "-U",
+                self.user,
+                "-A",
+                "trust",
+                "--no-sync",
+                "-E",
+                "UTF8",
+            )
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        log = str(self.folder / "log")
+        self.run(
+            f"{self.bin}/pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "120", "start"
+        )
+
+    def stop(self) -> None:
+        self.run(f"{self.bin}/pg_ctl", "-D", str(self.folder / "data"), "-m", "fast", "-w", "stop")
+
+    def url(self, database: str) -> str:
+        return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for the whole session."""
+    server = PostgresServer()
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(server.folder, ignore_errors=True)
+
+
+async def fresh_database(server: PostgresServer) -> str:
+    """A new database on the server."""
+    name = f"w{os.getpid()}_{time.monotonic_ns()}"
+    engine = create_async_engine(
+        server.url("postgres").replace("postgresql:", "postgresql+asyncpg:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    async with engine.connect() as connection:
+        await connection.execute(text(f"CREATE DATABASE {name}"))
+    await engine.dispose()
+    return server.url(name)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A migrated, empty datastore of each kind."""
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'windlass.db'}"
+    else:
+        url = await fresh_database(request.getfixturevalue("postgres"))
+    await upgrade(url)
+    return url
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """An open datastore of each kind."""
+    database = Database(database_url)
+    yield database
+    await database.close()
+
+
+async def until(condition, patience: float = 60.0):  # type: ignore[no-untyped-def]
+    """Wait for a condition (awaitable or not); fail after `patience` seconds."""
+    deadline = time.monotonic() + patience
+    while True:
+        found = condition()
+        if asyncio.iscoroutine(found):
+            found = await found
+        if found:
+            return found
+        assert time.monotonic() < deadline, "it did not come about in time"
+        await asyncio.sleep(0.01)
