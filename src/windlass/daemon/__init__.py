@@ -1,0 +1,1 @@
+"""`windlassd`: the daemon and the operator's tool; one verb a file."""

@@ -1,0 +1,34 @@
+"""The daemon's log: key=value lines on stderr, whoever writes them."""
+
+import logging
+import sys
+
+import structlog
+
+SHARED: list[structlog.typing.Processor] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+]
+LINE = structlog.processors.KeyValueRenderer(
+    key_order=["timestamp", "level", "event"], drop_missing=True
+)
+
+
+def start_logging(process: str) -> None:
+    """Send structlog's and the standard library's lines to stderr, with the process's name."""
+    structlog.contextvars.bind_contextvars(process=process)
+    structlog.configure(
+        processors=[*SHARED, structlog.processors.format_exc_info, LINE],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=SHARED,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, LINE],
+        )
+    )
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)

@@ -1,0 +1,59 @@
+"""The console script `windlassd`."""
+
+import os
+import sys
+from importlib.metadata import version as version_of
+from typing import Annotated
+
+import typer
+
+from windlass.daemon import doctor, down, migrate, route, serve, status, up, work
+from windlass.daemon.parent import die_with_parent
+from windlass.errors import WindlassError
+
+app = typer.Typer(
+    name="windlassd",
+    help="The daemon, and what its operator needs when the API is down.",
+    epilog=(
+        "Every flag is also a variable (--apps-domain: WINDLASS_APPS_DOMAIN) and a key of "
+        "windlass.toml in the data folder."
+    ),
+    context_settings={"help_option_names": ["-h", "--help"]},
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for verb in (up.up, down.down, status.status, doctor.doctor):
+    app.command()(verb)
+for verb in (migrate.migrate, serve.serve, work.work, route.route):
+    app.command(rich_help_panel="Single parts, which `up` starts by itself")(verb)
+
+
+def show_version(wanted: bool) -> None:
+    """Print the version and end."""
+    if wanted:
+        print(f"windlassd {version_of('windlass')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="and end")
+    ] = False,
+) -> None:
+    """The daemon, and what its operator needs when the API is down."""
+
+
+def main() -> None:
+    """Run the command; a trouble is one line on stderr and exit code 1."""
+    die_with_parent(os.environ)
+    try:
+        app()
+    except WindlassError as error:
+        print(f"windlassd: {error}", file=sys.stderr)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""`windlassd up`: everything, with one command."""
+
+import asyncio
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO
+
+from windlass.daemon import supervision
+from windlass.daemon.checks import refuse_trouble
+from windlass.daemon.family import Family
+from windlass.daemon.folders import make_data_folder, make_run_folder
+from windlass.daemon.logs import start_logging
+from windlass.daemon.migrate import migrated, refuse_newer
+from windlass.daemon.options import environment_of, takes
+from windlass.daemon.ready import api_answers, router_answers
+from windlass.daemon.say import say
+from windlass.daemon.signals import Stop, first_of
+from windlass.daemon.standing import Process, Standing, alone
+from windlass.daemon.welcome import ADMIN_PASSWORD, greet, welcome
+from windlass.errors import Refused
+from windlass.settings import Settings
+from windlass.store import schema
+
+OLD_LOG = 10_000_000  # bytes; a longer log is put aside when `up` starts
+GOODBYE = "applications keep running; `windlassd down` stops them"
+
+
+@takes()
+def up(settings: Settings) -> None:
+    """Start everything; on the first start make the user admin and a first application."""
+    start_logging("up")
+    asyncio.run(rise(settings))
+
+
+async def rise(settings: Settings) -> None:
+    """Look, prepare, start, and stay until told to stop."""
+    stop = Stop.on_signals()
+    refuse_trouble(settings)
+    await refuse_newer(settings)
+    make_data_folder(settings.data)
+    with alone(settings.data):
+        await prepare(settings)
+        await stay(settings, stop)
+
+
+async def prepare(settings: Settings) -> None:
+    """What must be there before the first process starts."""
+    make_run_folder(settings.data)
+    if settings.database_url.startswith("sqlite:"):
+        await migrated(settings)
+    elif await schema.state(settings.database_url) != "current":
+        # A server is shared: nobody's start may change what others work on.
+        raise Refused("the database's schema is not of this version yet; run `windlassd migrate`")
+    await supervision.start(settings)
+
+
+async def stay(settings: Settings, stop: Stop) -> None:
+    """Run the children until told to stop, or until one of them cannot live."""
+    with log_file(settings.data) as out:
+        standing = Standing(settings, Process.of(os.getpid()))
+
+        def changed(children: Mapping[str, Process]) -> None:
+            replace(standing, children=children).write()
+
+        changed({})
+        family = Family(verbs(settings), child_environ(settings), out, changed)
+        try:
+            await first_of(stop.asked.wait(), family.keep(), live(settings))
+        finally:
+            await farewell(family, stop)
+            Standing(settings).write()
+
+
+async def live(settings: Settings) -> None:
+    """Greet once all answers, and stay."""
+    await api_answers(settings)
+    await router_answers(settings)
+    greet(settings, first=await welcome(settings))
+    await asyncio.Event().wait()
+
+
+async def farewell(family: Family, stop: Stop) -> None:
+    """End the children in good order, and say what goes on without them."""
+    if family.living():
+        say("", "Stopping: what the workers do is finished first; Ctrl-C again stops now.")
+    await family.end(stop.now)
+    say(f"The broker is stopped: {GOODBYE}.")
+
+
+def verbs(settings: Settings) -> dict[str, str]:
+    """The children's names, and the verb that each runs."""
+    workers = {f"worker-{number}": "work" for number in range(1, settings.workers + 1)}
+    return {"api": "serve", **workers}
+
+
+def child_environ(settings: Settings) -> dict[str, str]:
+    """Our environment and our settings, but not the password that was meant for us alone."""
+    ours = {name: value for name, value in os.environ.items() if name != ADMIN_PASSWORD}
+    return {**ours, **environment_of(settings)}
+
+
+@contextmanager
+def log_file(data: Path) -> Iterator[IO[bytes] | None]:
+    """Where the children write: to our stderr or, where a person reads that, to a file."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    path = data / "broker.log"
+    if path.exists() and path.stat().st_size > OLD_LOG:
+        path.replace(path.with_suffix(".log.old"))
+    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
+        yield file
