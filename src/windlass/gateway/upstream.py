@@ -1,0 +1,142 @@
+"""The way to the instances: one request, sent at most once, over a pooled or a fresh connection."""
+
+from collections.abc import AsyncIterator
+from functools import lru_cache
+from types import TracebackType
+from typing import Self
+from weakref import WeakSet
+
+import aiohttp
+from aiohttp import hdrs, web
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+from aiohttp.tracing import Trace
+from yarl import URL
+
+from windlass.errors import Transient
+from windlass.gateway.headers import for_upstream
+
+CONNECT = 5.0  # seconds until an instance must have accepted; what comes then may take for ever
+MAX_LINE = (
+    64 * 1024
+)  # bytes of one header of a response: applications are trusted more than clients
+NOT_OURS_TO_ADD = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
+
+
+class Unreachable(Transient):
+    """Connecting failed: nothing was sent, and another address may do."""
+
+
+class HungUp(Transient):
+    """A connection that had served before was closed instead of answering."""
+
+
+class Broken(Transient):
+    """The instance took the request and gave no usable answer."""
+
+
+class Upstream:
+    """Sends requests to instances; a context manager that holds the connections."""
+
+    def __init__(self) -> None:
+        self._pooled = _session(_Pool())
+        # A request that must not be sent twice cannot use a connection that may just be closing.
+        self._fresh = _session(_Pool(force_close=True))
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._pooled.close()
+        await self._fresh.close()
+
+    async def send(
+        self, request: web.BaseRequest, address: str, host: str, *, fresh: bool
+    ) -> aiohttp.ClientResponse:
+        """The beginning of the answer; raises Unreachable, HungUp (if not `fresh`) or Broken."""
+        session = self._fresh if fresh else self._pooled
+        return await session.request(
+            request.method,
+            _target(request, address),
+            headers=for_upstream(request, host),
+            data=_body(request) if request.body_exists else None,
+            allow_redirects=False,
+        )
+
+
+class _Request(aiohttp.ClientRequest):
+    """A request that knows whether its connection has served before."""
+
+    reused = False
+
+
+class _Pool(aiohttp.TCPConnector):
+    """Connections, and which of them have served before."""
+
+    def __init__(self, *, force_close: bool = False) -> None:
+        super().__init__(limit=0, force_close=force_close)
+        self._served: WeakSet[ResponseHandler] = WeakSet()
+
+    async def connect(
+        self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
+    ) -> Connection:
+        connection = await super().connect(req, traces, timeout)
+        if isinstance(req, _Request) and connection.protocol is not None:
+            req.reused = connection.protocol in self._served
+            self._served.add(connection.protocol)
+        return connection
+
+
+def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=connector,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT),
+        auto_decompress=False,
+        cookie_jar=aiohttp.DummyCookieJar(),
+        skip_auto_headers=NOT_OURS_TO_ADD,
+        middlewares=(_only_once,),
+        request_class=_Request,
+        max_line_size=MAX_LINE,
+        max_field_size=MAX_LINE,
+    )
+
+
+async def _only_once(
+    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
+) -> aiohttp.ClientResponse:
+    # Errors leave as our own because aiohttp would send PUT and DELETE again after its own ones.
+    try:
+        return await handler(request)
+    except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+        raise Unreachable(str(error)) from error
+    except (aiohttp.ClientError, OSError) as error:
+        if isinstance(request, _Request) and request.reused:
+            raise HungUp(str(error)) from error
+        raise Broken(str(error)) from error
+
+
+def _target(request: web.BaseRequest, address: str) -> URL:
+    # The raw path with its query goes in as the path, for yarl to leave every byte alone.
+    raw = request.raw_path
+    if not raw.startswith("/"):  # a client that takes us for a proxy sends the whole URL
+        raw = request.rel_url.raw_path_qs
+    return _origin(address).with_path(raw, encoded=True)
+
+
+@lru_cache(maxsize=4096)
+def _origin(address: str) -> URL:
+    return URL(f"http://{address}")
+
+
+async def _body(request: web.BaseRequest) -> AsyncIterator[bytes]:
+    # Only now, with an instance at the other end, is the client told to send what it holds back.
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0  # the response itself has not begun
+    async for chunk in request.content.iter_any():
+        yield chunk
