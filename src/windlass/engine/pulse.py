@@ -98,7 +98,7 @@ class Pulse(threading.Thread):
                 break
             except (Transient, TimeoutError):
                 pass  # the next beat may get through; `faint` tells how long none has
-            await asyncio.sleep(BEAT)
+            await asyncio.to_thread(self.over.wait, BEAT)
         if beats is not None:
             await beats.close()
 

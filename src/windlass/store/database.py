@@ -25,6 +25,7 @@ AWAY = ("08", "40", "53", "57P", "55P03")  # SQLSTATEs after which asking again 
 class now(GenericFunction[float]):
     """The datastore's clock, in seconds since 1970."""
 
+    identifier = "windlass_now"
     type = Float()
     inherit_cache = True
 
@@ -42,6 +43,7 @@ def _postgresql_now(*_: Any, **__: Any) -> str:
 class greatest(GenericFunction[int]):
     """The largest of its arguments."""
 
+    identifier = "windlass_greatest"
     type = BigInteger()
     inherit_cache = True
 

@@ -227,7 +227,7 @@ domains = Table(
     Index("ix_domains_owner", "owner"),
 )
 
-# `hold` is deferred: reserving writes the row before the engine writes the hold, in one transaction.
+# `hold` is deferred: reserving writes the row before the engine writes the hold.
 
 applications = Table(
     "applications",
