@@ -120,7 +120,8 @@ class LiveDrawing:
         for number, job in jobs.items():
             frame = Frame(
                 width=self._console.width,
-                height=None if self._over and len(jobs) == 1 else each - 1,
+                # The last picture may be long, it stays; unless the job goes on elsewhere.
+                height=None if self._over and has_ended(job) else each - 1,
                 seconds=partial(self._watch.seconds, job),
                 logs=self._logs[number],
                 trouble=self._trouble,

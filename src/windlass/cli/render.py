@@ -44,6 +44,13 @@ class Column(NamedTuple):
     of: Callable[[Json], object]
     keep: int = 9
 
+    def cell(self, row: Json) -> object:
+        """What this row has; an older or newer server may not have it."""
+        try:
+            return self.of(row)
+        except (KeyError, TypeError):
+            return None
+
 
 def console(stream: IO[str]) -> Console:
     """A console on this stream that never wraps, guesses or reads markup."""
@@ -74,7 +81,7 @@ def show_one(item: Json, columns: Sequence[Column], output: Output, name: str) -
     if output is Output.NAME:
         write(f"{clean(item[name])}\n")
     elif output is Output.TABLE:
-        write_lines(facts([(column.title, column.of(item)) for column in columns]))
+        write_lines(facts([(column.title, column.cell(item)) for column in columns]))
     else:
         write(structured(item, output))
 
@@ -102,7 +109,7 @@ def table(rows: Sequence[Json], columns: Sequence[Column], width: int) -> list[T
     """A heading and a line for each row, none longer than the width."""
     if not rows:
         return []
-    cells = {column: [clean(column.of(row)) for row in rows] for column in columns}
+    cells = {column: [clean(column.cell(row)) for row in rows] for column in columns}
     sizes = _fit({column: _widest(column, cells[column]) for column in columns}, width)
     lines = [_line([(column.title.upper(), size, "dim") for column, size in sizes.items()])]
     for at in range(len(rows)):

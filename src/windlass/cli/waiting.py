@@ -10,7 +10,7 @@ from rich.text import Text
 from windlass.cli.fate import Fate, Stop, fate_of
 from windlass.cli.progress import LastLines, drawing
 from windlass.cli.render import tell
-from windlass.cli.view import in_words, reason
+from windlass.cli.view import reason
 from windlass.client import Change, Client, ClientError, Json, follow, has_ended
 
 Seen = tuple[int, Json, Change]
@@ -30,7 +30,7 @@ def wait_for(client: Client, numbers: Sequence[int], timeout: float | None = Non
     except KeyboardInterrupt:
         raise _goes_on(Fate.DETACHED, "Detached;", numbers, newest) from None
     except TimeoutError:
-        late = f"Not done after {in_words(timeout)};"
+        late = f"Not done after {timeout:g} s;"
         raise _goes_on(Fate.WAITED_TOO_LONG, late, numbers, newest) from None
     except ClientError as error:
         if not newest:
