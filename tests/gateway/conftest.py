@@ -96,7 +96,7 @@ class Running:
 @asynccontextmanager
 async def instance(handler: Handler) -> AsyncIterator[str]:
     """An instance of an application; the address where it answers."""
-    server = web.Server(handler, access_log=None)
+    server = web.Server(handler, access_log=None, auto_decompress=False)
     runner = web.ServerRunner(server, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()

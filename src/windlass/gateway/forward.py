@@ -73,7 +73,7 @@ def _may_be_sent_twice(request: web.BaseRequest) -> bool:
     return (
         request.method in (hdrs.METH_GET, hdrs.METH_HEAD)
         and not request.body_exists
-        and hdrs.UPGRADE not in request.headers
+        and not wants_websocket(request)
     )
 
 
