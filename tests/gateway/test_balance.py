@@ -1,0 +1,206 @@
+"""Who gets the next request, and what happens when nobody takes it."""
+
+import asyncio
+from collections import Counter
+
+import pytest
+from aiohttp import web
+
+from windlass.gateway.balance import SICK, Balance
+
+
+@pytest.fixture
+def clock():
+    class Clock:
+        now = 100.0
+
+        def __call__(self):
+            return self.now
+
+    return Clock()
+
+
+def test_the_one_with_least_to_do_comes_first():
+    balance = Balance()
+    balance.begin("a")
+    balance.begin("a")
+    balance.begin("b")
+    assert {balance.choose(("a", "b")) for _ in range(5)} == {"b"}
+    balance.end("a")
+    balance.end("a")
+    assert {balance.choose(("a", "b")) for _ in range(5)} == {"a"}
+
+
+def test_equals_take_turns():
+    balance = Balance()
+    chosen = Counter(balance.choose(("a", "b", "c")) for _ in range(9))
+    assert chosen == {"a": 3, "b": 3, "c": 3}
+
+
+def test_the_sick_are_left_out_for_a_while_unless_all_are(clock):
+    balance = Balance(clock)
+    balance.avoid("a")
+    assert {balance.choose(("a", "b")) for _ in range(5)} == {"b"}
+    balance.avoid("b")
+    assert {balance.choose(("a", "b")) for _ in range(5)} == {"a", "b"}
+    clock.now += SICK + 1
+    assert {balance.choose(("a", "b")) for _ in range(5)} == {"a", "b"}
+
+
+def test_none_is_left_when_all_were_tried():
+    assert Balance().choose(("a", "b"), {"a", "b"}) is None
+    assert Balance().choose(()) is None
+
+
+async def test_instances_share_the_requests(gateway, start, serve, says):
+    await serve(await start(says("a")), await start(says("b")))
+    answers = Counter()
+    for _ in range(10):
+        async with gateway.ask() as response:
+            answers[await response.text()] += 1
+    assert answers == {"a": 5, "b": 5}
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_dead_address_costs_no_request(gateway, start, serve, dead, method):
+    async def handler(request):
+        return web.Response(body=await request.read())
+
+    await serve(dead, await start(handler))
+    for _ in range(6):
+        async with gateway.ask(method=method, data=b"body" if method == "POST" else None) as got:
+            assert got.status == 200
+            assert await got.read() == (b"body" if method == "POST" else b"")
+
+
+async def test_who_finds_nobody_reads_the_routes_again(gateway, routes, serve, start, says, dead):
+    await serve(dead)
+    new = await start(says("moved"))
+    routes.rows[0] = type(routes.rows[0])("blog.localhost", "blog", (new,))  # and nobody was told
+    async with gateway.ask() as response:
+        assert await response.text() == "moved"
+
+
+async def test_who_finds_nobody_is_answered_while_the_store_is_away(gateway, routes, serve, dead):
+    await serve(dead)
+    routes.away = True
+    async with gateway.ask() as response:
+        assert response.status == 502
+
+
+class Forgetful:
+    """An instance that closes a connection when a second request comes over it."""
+
+    def __init__(self):
+        self.heard = []
+
+    async def __call__(self, reader, writer):
+        head = await reader.readuntil(b"\r\n\r\n")
+        self.heard.append(head.split()[0].decode())
+        if b"Content-Length: 4" in head:
+            await reader.readexactly(4)
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        self.heard.append("dropped")
+
+
+async def test_a_get_that_loses_the_keep_alive_race_is_sent_again(gateway, start_raw, serve):
+    instance = Forgetful()
+    await serve(await start_raw(instance))
+    for method in ("GET", "GET", "HEAD"):
+        async with gateway.ask(method=method) as response:
+            assert response.status == 200
+    assert instance.heard == ["GET", "dropped", "GET", "HEAD"]
+
+
+@pytest.mark.parametrize("body", [b"body", None])
+async def test_a_post_does_not_take_part_in_the_keep_alive_race(gateway, start_raw, serve, body):
+    instance = Forgetful()
+    await serve(await start_raw(instance))
+    async with gateway.ask() as response:
+        assert response.status == 200
+    for _ in range(3):
+        async with gateway.ask(method="POST", data=body) as response:
+            assert response.status == 200
+    assert instance.heard == ["GET", "POST", "POST", "POST"]
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "DELETE"])
+async def test_what_was_sent_is_not_sent_again(gateway, start_raw, serve, method):
+    heard = []
+
+    async def handler(reader, writer):
+        heard.append(await reader.readuntil(b"\r\n\r\n"))
+
+    await serve(await start_raw(handler), await start_raw(handler))
+    async with gateway.ask(method=method) as response:
+        assert response.status == 502
+    assert len(heard) == 1
+
+
+async def test_nonsense_instead_of_an_answer_gets_502(gateway, start_raw, serve):
+    async def handler(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"this is not HTTP\r\n\r\n")
+        await reader.read()
+
+    await serve(await start_raw(handler))
+    async with gateway.ask() as response:
+        assert response.status == 502
+
+
+async def test_replacing_an_instance_under_load_loses_no_request(gateway, serve, stack):
+    """The old one ends as a good instance does: it answers what it has taken, then goes."""
+    answers, over = Counter(), asyncio.Event()
+
+    async def client(method):
+        while not over.is_set():
+            async with gateway.ask(method=method, data=b"x" if method == "POST" else None) as got:
+                answers[got.status, await got.text()] += 1
+
+    async with asyncio.TaskGroup() as tasks:
+        old = await begin(stack, "0")
+        await serve(old.address)
+        for method in ("GET", "POST") * 4:
+            tasks.create_task(client(method))
+        for generation in range(1, 6):
+            new = await begin(stack, str(generation))
+            await serve(new.address)  # returns when the router has it
+            await old.drain()
+            seen = answers[200, str(generation)]
+            while answers[200, str(generation)] < seen + 10:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            old = new
+        over.set()
+    assert {status for status, _ in answers} == {200}
+    assert len(answers) >= 5
+
+
+class Instance:
+    """An instance that can drain: it takes nothing new, and ends when all is answered."""
+
+    def __init__(self, text):
+        self.text = text
+        self.in_flight = 0
+        self.runner = web.ServerRunner(web.Server(self.handle), shutdown_timeout=5)
+
+    async def handle(self, request):
+        self.in_flight += 1
+        await request.read()
+        await asyncio.sleep(0.005)
+        self.in_flight -= 1
+        return web.Response(text=self.text)
+
+    async def drain(self):
+        while self.in_flight:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        await self.runner.cleanup()
+
+
+async def begin(stack, text):
+    instance = Instance(text)
+    await instance.runner.setup()
+    await web.TCPSite(instance.runner, "127.0.0.1", 0).start()
+    stack.push_async_callback(instance.runner.cleanup)
+    instance.address = "{}:{}".format(*instance.runner.addresses[0])
+    return instance
