@@ -1,0 +1,139 @@
+"""Releases: unpacked and built beside the others, then renamed when whole."""
+
+import fnmatch
+import os
+import shutil
+import threading
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+from windlass.archives import unpack
+from windlass.errors import Refused
+from windlass.model.cartridges import Cartridge
+from windlass.model.ids import ReleaseId
+from windlass.nodes.local.commands import Ended, launch, must
+from windlass.nodes.local.fence import Held
+from windlass.nodes.local.files import in_thread
+from windlass.nodes.local.ground import Gate
+from windlass.nodes.local.homes import delete, release_bind
+from windlass.nodes.local.layout import Home
+from windlass.nodes.local.sandbox import own_paths
+
+
+async def build(
+    held: Held, gate: Gate, cartridge: Cartridge, release: ReleaseId, source: Path | None
+) -> None:
+    """Make a release; one that is there is whole already."""
+    if gate.home.release(release).is_dir():
+        return
+    if not gate.home.cartridge(cartridge.name).is_dir():
+        raise Refused(f"cartridge {cartridge.name} is not installed in this gear")
+    unfinished = gate.home.unfinished(release)
+    await delete(held, unfinished)
+    try:
+        await fill(held, gate, cartridge, unfinished, source)
+        done = await run(held, gate, cartridge, release)
+    except Refused:
+        await delete(held, unfinished)
+        raise
+    if done.code != 0:
+        await delete(held, unfinished)
+        raise Refused(f"the build failed with exit status {done.code}:\n{done.last_lines}")
+    unfinished.rename(gate.home.release(release))
+
+
+async def fill(
+    held: Held, gate: Gate, cartridge: Cartridge, unfinished: Path, source: Path | None
+) -> None:
+    """Put the source in place. Nobody but us can enter until it is whole and the gear's own."""
+    unfinished.mkdir(mode=0o700)
+    for name in ("repo", "dependencies"):
+        (unfinished / name).mkdir()
+    if source is None:
+        template = gate.home.cartridge(cartridge.name) / "template"
+        await in_thread(gate.ground.pool, template_to, template, unfinished / "repo")
+    else:
+        await unpacked(gate, source, unfinished / "repo")
+    if gate.ground.as_root:
+        owner = f"{gate.place.uid}:{gate.place.uid}"
+        await must(held, "chown", "-R", "-h", owner, "--", *map(str, unfinished.iterdir()))
+    unfinished.chmod(0o755)
+
+
+def template_to(template: Path, repo: Path) -> None:
+    """The cartridge's first application."""
+    if template.is_dir():
+        shutil.copytree(template, repo, dirs_exist_ok=True)
+
+
+async def unpacked(gate: Gate, source: Path, repo: Path) -> None:
+    """Unpack in a thread, which ends with this call."""
+    stop = threading.Event()
+
+    def work() -> None:
+        unpack(source, repo, stop.is_set)
+
+    await in_thread(gate.ground.pool, work, stop=stop)
+
+
+async def run(held: Held, gate: Gate, cartridge: Cartridge, release: ReleaseId) -> Ended:
+    """Run `bin/build` with the operator's variables for builds."""
+    setting = gate.ground.setting
+    unfinished = gate.home.unfinished(release)
+    told = chosen(os.environ, setting.build_env)
+    env = {**told, **gate.environment(release)}
+    if not setting.sandbox:
+        env["OPENSHIFT_REPO_DIR"] = f"{unfinished}/repo/"
+        env["OPENSHIFT_DEPENDENCIES_DIR"] = f"{unfinished}/dependencies/"
+    binds = (release_bind(unfinished, release, writable=True), *own_paths(told))
+    program = gate.launch(
+        [gate.cartridge(cartridge.name, "build")],
+        env,
+        binds=binds,
+        directory=env["OPENSHIFT_REPO_DIR"],
+    )
+    return await launch(held, program, log=unfinished / "build.log")
+
+
+def chosen(environ: Mapping[str, str], patterns: Collection[str]) -> dict[str, str]:
+    """The variables whose names fit a pattern."""
+    return {
+        name: value
+        for name, value in environ.items()
+        if any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+    }
+
+
+async def keep(held: Held, home: Home, releases: Collection[ReleaseId]) -> None:
+    """Delete every other release, and what was left of unfinished ones."""
+    if home.deployments.is_dir():
+        gone = [path for path in home.deployments.iterdir() if path.name not in releases]
+        await delete(held, *gone)
+
+
+def activate(home: Home, release: ReleaseId | None) -> None:
+    """Point `current` at a release, or at none."""
+    if release is None:
+        return home.current.unlink(missing_ok=True)
+    if not home.release(release).is_dir():
+        raise Refused(f"release {release} was not built in this gear")
+    link = home.folder / ".current.new"
+    link.unlink(missing_ok=True)
+    link.symlink_to(f"app-deployments/{release}")
+    link.replace(home.current)
+
+
+def releases(home: Home) -> frozenset[ReleaseId]:
+    """The releases that are whole."""
+    try:
+        names = [path.name for path in home.deployments.iterdir()]
+    except FileNotFoundError:
+        return frozenset()
+    return frozenset(ReleaseId(name) for name in names if not name.startswith("."))
+
+
+def active(home: Home) -> ReleaseId | None:
+    """The release that `current` points at, if it is there."""
+    if not home.current.is_dir():
+        return None
+    return ReleaseId(home.current.readlink().name)

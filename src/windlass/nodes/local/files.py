@@ -1,0 +1,65 @@
+"""Files that are there as a whole or not at all, locks, and waiting for threads."""
+
+import asyncio
+import fcntl
+import json
+import os
+import secrets
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Event
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+PATIENCE = 30.0  # seconds that a cancelled call waits for its thread
+
+
+def write(path: Path, text: str, mode: int = 0o600) -> None:
+    """Replace a file by a new one; a crash leaves the old or the new."""
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace a file by a value as JSON."""
+    write(path, json.dumps(value, sort_keys=True))
+
+
+def read_json(path: Path) -> Any:
+    """What a JSON file holds, or None where there is none."""
+    try:
+        return json.loads(path.read_text())
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Alone among all processes of this machine; for short work."""
+    with path.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+async def in_thread(
+    pool: Executor, work: Callable[..., T], *args: Any, stop: Event | None = None
+) -> T:
+    """Do blocking work in a thread; a call that is cancelled waits until the thread is done.
+
+    `stop` is set then, for work that looks at it.
+    """
+    future = asyncio.get_running_loop().run_in_executor(pool, work, *args)
+    try:
+        return await asyncio.shield(future)
+    except asyncio.CancelledError:
+        if stop is not None:
+            stop.set()
+        await asyncio.wait([future], timeout=PATIENCE)
+        raise

@@ -1,0 +1,133 @@
+"""Homes: made, given their variables and cartridges, and taken away."""
+
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+
+from windlass.errors import Refused
+from windlass.model.cartridges import Cartridge
+from windlass.model.gears import Gear, Place
+from windlass.nodes.local.commands import launch, must
+from windlass.nodes.local.fence import Held
+from windlass.nodes.local.files import in_thread, write, write_json
+from windlass.nodes.local.ground import FIRST_UID, HOST, Gate, Ground
+from windlass.nodes.local.layout import Home
+from windlass.nodes.local.sandbox import INSIDE, Bind
+
+VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
+
+
+def make(ground: Ground, gear: Gear) -> Place:
+    """The folders of a home; its record comes last."""
+    home = ground.home(gear.id)
+    uid = FIRST_UID + gear.slot if ground.as_root else os.getuid()
+    gid = uid if ground.as_root else os.getgid()
+    for folder in (home.folder, home.deployments, home.cartridges, home.instances, home.logs):
+        folder.mkdir(exist_ok=True)
+    home.etc.mkdir(exist_ok=True)
+    # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
+    give(ground, home.folder, 0, gid, 0o750)
+    give(ground, home.instances, 0, 0, 0o700)
+    for folder in (home.root, home.root / "data"):
+        if not folder.exists():
+            folder.mkdir()
+            give(ground, folder, uid, gid, 0o700)
+    names(home, uid, gid)
+    write_json(home.place, {"uid": uid})
+    return Place(HOST, uid)
+
+
+def give(ground: Ground, folder: Path, uid: int, gid: int, mode: int) -> None:
+    """Set a folder's mode, and its owner where we may."""
+    folder.chmod(mode)
+    if ground.as_root:
+        os.chown(folder, uid, gid, follow_symlinks=False)
+
+
+def names(home: Home, uid: int, gid: int) -> None:
+    """The gear's user has a name, as many programs want it."""
+    shell = f"gear:x:{uid}:{gid}:gear:{INSIDE}/app-root:/bin/sh\n"
+    root = "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+    write(home.etc / "passwd", root + shell + nobody(":/nonexistent:/usr/sbin/nologin"), 0o644)
+    write(home.etc / "group", f"root:x:0:\ngear:x:{gid}:\nnogroup:x:65534:\n", 0o644)
+
+
+def nobody(rest: str) -> str:
+    """What a user namespace shows for everybody else."""
+    return f"nobody:x:65534:65534:nobody{rest}\n"
+
+
+async def delete(held: Held, *paths: Path) -> None:
+    """Delete trees, whatever their owners have made of them; links are not followed."""
+    there = [str(path) for path in paths if os.path.lexists(path)]
+    if there:
+        await must(held, "chmod", "-R", "-f", "u+rwX", "--", *(one for one in there if folder(one)))
+        await must(held, "rm", "-rf", "--one-file-system", "--", *there)
+
+
+def folder(path: str) -> bool:
+    """Whether this is a folder and no link to one."""
+    return Path(path).is_dir() and not Path(path).is_symlink()
+
+
+def publish(home: Home, variables: Mapping[str, str]) -> None:
+    """Replace the whole set at once: a folder of files, and a link that is renamed."""
+    for name, value in variables.items():
+        if not VARIABLE.fullmatch(name) or "\0" in value:
+            raise Refused(f"{name!r} cannot be a variable: letters, digits and '_', no NUL inside")
+    fresh = home.folder / f".env-{secrets.token_hex(6)}"
+    fresh.mkdir(mode=0o700)
+    for name, value in variables.items():
+        with os.fdopen(os.open(fresh / name, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
+            file.write(value.encode(errors="surrogateescape"))
+    link = home.folder / f"{fresh.name}.link"
+    link.symlink_to(fresh.name)
+    link.replace(home.variables)
+    for old in home.folder.glob(".env-*"):
+        if old != fresh:
+            shutil.rmtree(old, ignore_errors=True)
+
+
+def published(home: Home) -> frozenset[str]:
+    """The names of the gear's variables."""
+    try:
+        return frozenset(path.name for path in home.variables.iterdir())
+    except FileNotFoundError:
+        return frozenset()
+
+
+async def install(held: Held, gate: Gate, cartridge: Cartridge) -> None:
+    """Copy the cartridge into the home and run its `bin/install`; done once."""
+    there = gate.home.cartridge(cartridge.name)
+    if there.is_dir():
+        return
+    ground = gate.ground
+    fresh = there.with_name(f".{there.name}.new")
+    await delete(held, fresh)
+    await in_thread(ground.pool, copy, cartridge.folder, fresh)
+    if (fresh / "bin" / "install").exists():
+        seen = f"{INSIDE}/cartridges" if ground.setting.sandbox else str(gate.home.cartridges)
+        program = f"{seen}/{fresh.name}/bin/install"
+        done = await launch(held, gate.launch([program], gate.environment()))
+        if done.code != 0:
+            raise Refused(
+                f"cartridge {cartridge.name} cannot be installed: its bin/install ended with "
+                f"{done.code}\n{done.last_lines}"
+            )
+    fresh.rename(there)
+
+
+def copy(source: Path, target: Path) -> None:
+    """A cartridge's folder, readable by gears, its programs fit to be run."""
+    shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [target, *target.rglob("*")]:
+        runs = path.is_dir() or path.parent == target / "bin"
+        path.chmod(0o755 if runs else 0o644)
+
+
+def release_bind(folder: Path, name: str, writable: bool = False) -> Bind:
+    """A release where its programs look for it."""
+    return Bind(str(folder), f"{INSIDE}/app-deployments/{name}", writable)

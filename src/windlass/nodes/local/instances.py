@@ -1,0 +1,126 @@
+"""Instances: releases that run, each a program of the supervisor."""
+
+import asyncio
+from collections.abc import Collection
+from pathlib import Path
+
+from windlass.errors import Refused
+from windlass.model.cartridges import Cartridge
+from windlass.model.gears import Instance
+from windlass.model.ids import GearId, InstanceId
+from windlass.nodes.local import ports
+from windlass.nodes.local.fence import Held
+from windlass.nodes.local.files import read_json, write_json
+from windlass.nodes.local.ground import Gate, Ground
+from windlass.nodes.local.homes import release_bind
+from windlass.nodes.local.layout import Home
+from windlass.nodes.local.supervisor import Program, Supervisor
+from windlass.nodes.local.supervisor_config import RUNS
+
+STOP_SECONDS = 10  # from SIGTERM to SIGKILL
+LOGS = 10  # of instances that are gone, the newest
+
+
+def program_name(gear: GearId, instance: InstanceId) -> str:
+    """What the supervisor calls an instance."""
+    return f"{gear}.{instance}"
+
+
+async def serve(
+    held: Held,
+    gate: Gate,
+    supervisor: Supervisor,
+    cartridge: Cartridge,
+    instances: Collection[Instance],
+) -> None:
+    """Start what is missing, then stop the rest: traffic may move in between."""
+    for one in instances:
+        if not gate.home.release(one.release).is_dir():
+            raise Refused(f"release {one.release} was not built in this gear")
+    if instances and not gate.home.cartridge(cartridge.name).is_dir():
+        raise Refused(f"cartridge {cartridge.name} is not installed in this gear")
+    states = await supervisor.states()
+    for one in instances:
+        status = states.get(program_name(gate.gear, one.id))
+        if status is None or status.state not in RUNS:
+            held.check()
+            await start(gate, supervisor, cartridge, one)
+    await stop(held, gate.ground, supervisor, {one.id for one in instances})
+
+
+async def start(
+    gate: Gate, supervisor: Supervisor, cartridge: Cartridge, instance: Instance
+) -> None:
+    """Let the instance run, at the port that it had if it had one."""
+    name = program_name(gate.gear, instance.id)
+    record = read_json(gate.home.instance(instance.id))
+    if record is None:
+        record = {
+            "release": instance.release,
+            "cartridge": cartridge.name,
+            "port": ports.take(gate.ground.layout, name),
+            "health_path": cartridge.health_path,
+        }
+        write_json(gate.home.instance(instance.id), record)
+    await supervisor.add(program(gate, instance, record["cartridge"], record["port"]))
+
+
+def program(gate: Gate, instance: Instance, cartridge: str, port: int) -> Program:
+    """The instance as the supervisor is to run it."""
+    release = gate.home.release(instance.release)
+    env = {**gate.environment(instance.release), "PORT": str(port)}
+    launch = gate.launch(
+        [gate.cartridge(cartridge, "control"), "start"],
+        env,
+        binds=(release_bind(release, instance.release),),
+        directory=env["OPENSHIFT_REPO_DIR"],
+        runs=runs_of(gate.home, instance.id),
+        # The supervisor's session has no terminal, and a session of its own would keep the
+        # program from hearing SIGTERM, which goes to the process group.
+        new_session=False,
+    )
+    return Program(
+        program_name(gate.gear, instance.id),
+        launch.argv,
+        env,
+        gate.home.log(instance.id),
+        stop_seconds=STOP_SECONDS,
+        launch=launch,
+    )
+
+
+def runs_of(home: Home, instance: InstanceId) -> Path:
+    """Where the launcher writes down every start, and bubblewrap every end."""
+    return home.instance(instance).with_suffix(".runs")
+
+
+async def stop(
+    held: Held, ground: Ground, supervisor: Supervisor, but: Collection[InstanceId]
+) -> None:
+    """Stop every instance of the gear but these, side by side."""
+    home = ground.home(held.gear)
+    gone = present(home, held.gear, supervisor) - set(but)
+    if not gone:
+        return
+    held.check()
+    await asyncio.gather(*(supervisor.remove(program_name(held.gear, one)) for one in gone))
+    ports.release(ground.layout, {program_name(held.gear, one) for one in gone})
+    for one in gone:
+        home.instance(one).unlink(missing_ok=True)
+        runs_of(home, one).unlink(missing_ok=True)
+    prune(home, set(but))
+
+
+def present(home: Home, gear: GearId, supervisor: Supervisor) -> set[InstanceId]:
+    """The instances that have a record or a program; a crash may have left one without other."""
+    programs = (name.partition(".") for name in supervisor.known())
+    known = {InstanceId(instance) for owner, _, instance in programs if owner == gear}
+    return known | {InstanceId(path.stem) for path in home.instances.glob("*.json")}
+
+
+def prune(home: Home, running: set[InstanceId]) -> None:
+    """Keep the newest logs of instances that are gone."""
+    logs = [path for path in home.logs.glob("*.log*") if path.name.partition(".")[0] not in running]
+    logs.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in logs[LOGS:]:
+        path.unlink(missing_ok=True)

@@ -1,0 +1,128 @@
+"""Where everything lies: the data folder of a local node, and the home of a gear."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from windlass.errors import Refused
+from windlass.model.ids import GearId, InstanceId, ReleaseId
+
+SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
+
+
+def safe(name: str) -> str:
+    """A name that may stand in a path; Refused for any other."""
+    if not SAFE.fullmatch(name):
+        raise Refused(f"{name!r} cannot be a name here: letters, digits, '-' and '_' only")
+    return name
+
+
+@dataclass(frozen=True)
+class Home:
+    """A gear's folder. All of it is the node's, but `app-root` and what builds make.
+
+    A gear that could rename its own folders could send the node, which may be root, elsewhere.
+    """
+
+    folder: Path
+
+    @property
+    def place(self) -> Path:
+        """Written last: the home is whole."""
+        return self.folder / "place.json"
+
+    @property
+    def root(self) -> Path:
+        """Where the gear writes: kept from release to release."""
+        return self.folder / "app-root"
+
+    @property
+    def deployments(self) -> Path:
+        """The releases."""
+        return self.folder / "app-deployments"
+
+    @property
+    def current(self) -> Path:
+        """A link to the active release."""
+        return self.folder / "current"
+
+    @property
+    def cartridges(self) -> Path:
+        """Copies of what was installed, so that an upgrade of windlass changes no gear."""
+        return self.folder / "cartridges"
+
+    @property
+    def instances(self) -> Path:
+        """A record of each instance that is to run."""
+        return self.folder / "instances"
+
+    @property
+    def logs(self) -> Path:
+        """What instances have written."""
+        return self.folder / "logs"
+
+    @property
+    def etc(self) -> Path:
+        """The gear's own /etc/passwd and /etc/group."""
+        return self.folder / "etc"
+
+    @property
+    def variables(self) -> Path:
+        """A link to the folder with one file a variable."""
+        return self.folder / ".env"
+
+    def release(self, id: ReleaseId) -> Path:
+        """A release, once it is whole."""
+        return self.deployments / safe(id)
+
+    def unfinished(self, id: ReleaseId) -> Path:
+        """A release while it is built."""
+        return self.deployments / f".{safe(id)}.new"
+
+    def cartridge(self, name: str) -> Path:
+        """An installed cartridge."""
+        return self.cartridges / safe(name)
+
+    def instance(self, id: InstanceId) -> Path:
+        """The record of an instance."""
+        return self.instances / f"{safe(id)}.json"
+
+    def log(self, id: InstanceId) -> Path:
+        """The log of an instance."""
+        return self.logs / f"{safe(id)}.log"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The data folder."""
+
+    data: Path
+
+    @property
+    def gears(self) -> Path:
+        """The homes."""
+        return self.data / "gears"
+
+    @property
+    def fences(self) -> Path:
+        """A lock and the highest lease of each gear; outlive the gears."""
+        return self.data / "fences"
+
+    @property
+    def shared(self) -> Path:
+        """What every gear may read: uv and the web servers."""
+        return self.data / "shared"
+
+    @property
+    def supervisor(self) -> Path:
+        """The supervisor's configuration, records and own log."""
+        return self.data / "supervisor"
+
+    @property
+    def ports(self) -> Path:
+        """Which port belongs to which instance."""
+        return self.data / "ports.json"
+
+    def home(self, gear: GearId) -> Home:
+        """A gear's home, there or not."""
+        return Home(self.gears / safe(gear))

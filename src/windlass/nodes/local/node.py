@@ -1,0 +1,151 @@
+"""`local:` the node that is this machine."""
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from windlass.engine.lease import Lease
+from windlass.errors import Refused
+from windlass.model.cartridges import Cartridge
+from windlass.model.gears import Gear, GearReport, Instance, Place
+from windlass.model.ids import GearId, ReleaseId
+from windlass.nodes.local import builds, homes, reports, shared
+from windlass.nodes.local.fence import Fence, Held
+from windlass.nodes.local.files import in_thread
+from windlass.nodes.local.ground import Gate, Ground
+from windlass.nodes.local.instances import serve as serve_all
+from windlass.nodes.local.instances import stop as stop_but
+from windlass.nodes.local.layout import Layout
+from windlass.nodes.local.supervisor import Supervisor
+from windlass.nodes.setting import NodeSetting
+
+THREADS = 8
+
+
+class LocalNode:
+    """Gears as processes of this machine, each in a sandbox, under a supervisor of their own.
+
+    Whoever makes one may throw it away: everything is in the data folder, and the supervisor
+    outlives us.
+    """
+
+    def __init__(self, url: str, setting: NodeSetting) -> None:
+        self.pool = ThreadPoolExecutor(THREADS, thread_name_prefix="local-node")
+        self.ground = Ground(setting, self.pool, Layout(setting.data.absolute()))
+        self.fence = Fence(self.ground.layout.fences)
+        self.supervisor = Supervisor(self.ground.layout.data, setting.run.absolute(), self.pool)
+
+    async def start(self) -> None:
+        """Run the supervisor, and with it the instances that it knows, unless it runs."""
+        self.furnish()
+        await self.ground.ready()
+        await self.supervisor.ensure()
+
+    async def prepare(self) -> None:
+        """Fetch what all gears share; quick when it is there."""
+        self.furnish()
+        await in_thread(self.pool, shared.prepare, self.ground.layout)
+
+    async def shutdown(self) -> None:
+        """Stop every gear and the supervisor; leaves no process, and every file."""
+        await self.supervisor.shutdown()
+
+    async def create(self, gear: Gear, by: Lease) -> Place:
+        """See Node."""
+        async with self.hold(gear.id, by):
+            return await in_thread(self.pool, homes.make, self.ground, gear)
+
+    async def remove(self, gear: GearId, by: Lease) -> None:
+        """See Node."""
+        async with self.hold(gear, by) as held:
+            home = self.ground.home(gear)
+            # Without this record the gear is half-made, until it is gone or made again.
+            home.place.unlink(missing_ok=True)
+            await stop_but(held, self.ground, self.supervisor, but=())
+            await homes.delete(held, home.folder)
+
+    async def install(self, gear: Gear, cartridge: Cartridge, by: Lease) -> None:
+        """See Node."""
+        async with self.enter(gear, by) as (held, gate):
+            await homes.install(held, gate, cartridge)
+
+    async def uninstall(self, gear: Gear, cartridge: Cartridge, by: Lease) -> None:
+        """See Node."""
+        async with self.hold(gear.id, by) as held:
+            await homes.delete(held, self.ground.home(gear.id).cartridge(cartridge.name))
+
+    async def publish(self, gear: Gear, variables: Mapping[str, str], by: Lease) -> None:
+        """See Node."""
+        async with self.enter(gear, by) as (_, gate):
+            await in_thread(self.pool, homes.publish, gate.home, dict(variables))
+
+    async def build(
+        self, gear: Gear, cartridge: Cartridge, release: ReleaseId, source: Path | None, by: Lease
+    ) -> None:
+        """See Node."""
+        async with self.enter(gear, by) as (held, gate):
+            await builds.build(held, gate, cartridge, release, source)
+
+    async def keep(self, gear: Gear, releases: Collection[ReleaseId], by: Lease) -> None:
+        """See Node."""
+        async with self.hold(gear.id, by) as held:
+            await builds.keep(held, self.ground.home(gear.id), releases)
+
+    async def activate(self, gear: Gear, release: ReleaseId | None, by: Lease) -> None:
+        """See Node."""
+        async with self.hold(gear.id, by):
+            builds.activate(self.ground.home(gear.id), release)
+
+    async def serve(
+        self, gear: Gear, cartridge: Cartridge, instances: Collection[Instance], by: Lease
+    ) -> None:
+        """See Node."""
+        if not instances:
+            return await self.stop(gear.id, by)
+        async with self.enter(gear, by) as (held, gate):
+            await serve_all(held, gate, self.supervisor, cartridge, instances)
+
+    async def stop(self, gear: GearId, by: Lease) -> None:
+        """No instance runs, also where there is no gear."""
+        async with self.hold(gear, by) as held:
+            await stop_but(held, self.ground, self.supervisor, but=())
+
+    async def observe(self, gear: GearId) -> GearReport:
+        """See Node."""
+        return await reports.observe(self.ground, self.supervisor, gear)
+
+    async def gears(self) -> set[GearId]:
+        """See Node."""
+        folder = self.ground.layout.gears
+        return {GearId(path.name) for path in folder.iterdir()} if folder.is_dir() else set()
+
+    async def close(self) -> None:
+        """See Node."""
+        await asyncio.to_thread(self.pool.shutdown)
+
+    def furnish(self) -> None:
+        """The node's own folders."""
+        layout = self.ground.layout
+        layout.data.mkdir(parents=True, exist_ok=True)
+        for folder in (layout.gears, layout.fences, layout.shared):
+            folder.mkdir(exist_ok=True)
+        layout.fences.chmod(0o700)
+
+    @asynccontextmanager
+    async def hold(self, gear: GearId, by: Lease) -> AsyncIterator[Held]:
+        """The gear alone, for a call with this lease."""
+        self.furnish()
+        async with self.fence.hold(gear, by) as held:
+            yield held
+
+    @asynccontextmanager
+    async def enter(self, gear: Gear, by: Lease) -> AsyncIterator[tuple[Held, Gate]]:
+        """The gear alone, and the way into it; Refused where it was not made."""
+        async with self.hold(gear.id, by) as held:
+            place = self.ground.place(self.ground.home(gear.id))
+            if place is None:
+                raise Refused(f"there is no gear {gear.id} on this node")
+            await self.ground.ready()
+            yield held, Gate(self.ground, gear.id, place)

@@ -1,0 +1,52 @@
+"""Loopback ports: one for each instance, as long as it has a record."""
+
+import random
+import socket
+from collections.abc import Collection
+
+from windlass.errors import Transient
+from windlass.nodes.local.files import locked, read_json, write_json
+from windlass.nodes.local.ground import HOST
+from windlass.nodes.local.layout import Layout
+
+# Below what the kernel gives to outgoing connections, above what services listen at.
+FIRST, LAST = 20_000, 31_999
+TRIES = 1000
+
+
+def take(layout: Layout, name: str) -> int:
+    """The port of this instance: the one that it has, or a free one."""
+    with locked(layout.ports.with_suffix(".lock")):
+        ports: dict[str, int] = read_json(layout.ports) or {}
+        if name not in ports:
+            ports[name] = free(set(ports.values()))
+            write_json(layout.ports, ports)
+        return ports[name]
+
+
+def release(layout: Layout, names: Collection[str]) -> None:
+    """These instances need their ports no more."""
+    with locked(layout.ports.with_suffix(".lock")):
+        ports: dict[str, int] = read_json(layout.ports) or {}
+        if not ports.keys().isdisjoint(names):
+            write_json(layout.ports, {name: ports[name] for name in ports.keys() - set(names)})
+
+
+def free(used: set[int]) -> int:
+    """A port that nobody has, at random: other nodes of this machine look for some too."""
+    for _ in range(TRIES):
+        port = random.randint(FIRST, LAST)
+        if port not in used and can_bind(port):
+            return port
+    raise Transient("there is no free port left for an instance on this machine")
+
+
+def can_bind(port: int) -> bool:
+    """Whether nobody listens there."""
+    with socket.socket() as one:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            one.bind((HOST, port))
+        except OSError:
+            return False
+        return True

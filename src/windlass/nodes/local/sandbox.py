@@ -1,0 +1,141 @@
+"""What a confined program may see, and the record that the launcher makes true."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from windlass.errors import Refused
+
+LAUNCH = Path(__file__).with_name("launch.py")
+SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
+# fmt: off
+ETC = (
+    "alternatives", "ca-certificates", "crypto-policies", "gai.conf", "host.conf", "hosts",
+    "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "mime.types", "nsswitch.conf", "pki",
+    "protocols", "resolv.conf", "services", "ssl",
+)
+# fmt: on
+INSIDE = "/home/gear"  # where a gear finds its home, whatever the data folder is
+SHARED = "/opt/windlass"
+NEEDED = ("user", "pid")
+WANTED = ("ipc", "uts", "cgroup")
+MOST = {"NOFILE": 4096, "FSIZE": 16 << 30, "CORE": 0}  # no limit of address space: node, Go, JVM
+PROCESSES = 1024  # counted per uid, so only where each gear has its own
+NO_NAMESPACES = (
+    "gears need user namespaces, which this machine does not allow you. Debian: "
+    "sysctl kernel.unprivileged_userns_clone=1. Ubuntu 24.04: an AppArmor profile for bwrap, or "
+    "sysctl kernel.apparmor_restrict_unprivileged_userns=0. A container: more privileges. Or say "
+    "--insecure-no-sandbox, for your own code only. bubblewrap says: "
+)
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A file or folder that a program sees at `target`."""
+
+    source: str
+    target: str
+    writable: bool = False
+
+
+@dataclass(frozen=True)
+class Launch:
+    """What the launcher is to become. `bwrap` is None where there is no sandbox."""
+
+    argv: tuple[str, ...]
+    env: Mapping[str, str]
+    directory: str = "/"
+    uid: int | None = None
+    program: str | None = None  # bubblewrap itself
+    bwrap: tuple[str, ...] | None = None
+    binds: tuple[Bind, ...] = ()
+    limits: Mapping[str, int] = field(default_factory=dict)
+    variables: str | None = None  # folder with one file a variable
+    runs: str | None = None  # a file that gets a line with every start and every exit status
+
+    def record(self) -> str:
+        """As the launcher reads it."""
+        binds = [(bind.source, bind.target, bind.writable) for bind in self.binds]
+        return json.dumps({**asdict(self), "binds": binds}, sort_keys=True)
+
+
+def launcher(record: str) -> list[str]:
+    """The command that becomes what the record tells of."""
+    return [sys.executable, "-I", "-S", str(LAUNCH), record]
+
+
+def limits(own_uid: bool) -> dict[str, int]:
+    """The resources that one gear's processes may use."""
+    return {**MOST, "NPROC": PROCESSES} if own_uid else dict(MOST)
+
+
+def arguments(namespaces: tuple[str, ...]) -> tuple[str, ...]:
+    """bubblewrap's arguments that are the same for every gear on this machine."""
+    args = ["--die-with-parent"]
+    for name in namespaces:
+        args.append(f"--unshare-{name}")
+    for path in SYSTEM:
+        if Path(path).is_symlink():
+            args += ["--symlink", str(Path(path).readlink()), path]
+        elif Path(path).is_dir():
+            args += ["--ro-bind", path, path]
+    for name in ETC:
+        if (path := f"/etc/{name}") and Path(path).exists():
+            args += ["--ro-bind", path, path]
+    return (*args, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", INSIDE)
+
+
+def find_bwrap() -> str:
+    """Where bubblewrap is; Refused with the package to install."""
+    path = shutil.which("bwrap", path="/usr/bin:/usr/local/bin:/bin:" + os.environ.get("PATH", ""))
+    if path is None:
+        raise Refused(
+            "gears need bubblewrap, which is not here: apt install bubblewrap "
+            "(or dnf install bubblewrap), or say --insecure-no-sandbox, for your own code only"
+        )
+    return path
+
+
+def probe(bwrap: str, uid: int | None) -> tuple[str, ...]:
+    """The namespaces that gears can have here; Refused with the fix if it is too few."""
+    complaint = tried(bwrap, uid, NEEDED)
+    if complaint is not None:
+        raise Refused(NO_NAMESPACES + complaint)
+    if tried(bwrap, uid, (*NEEDED, *WANTED)) is None:
+        return (*NEEDED, *WANTED)
+    return NEEDED + tuple(one for one in WANTED if tried(bwrap, uid, (*NEEDED, one)) is None)
+
+
+def tried(bwrap: str, uid: int | None, namespaces: tuple[str, ...]) -> str | None:
+    """What bubblewrap complains of with these namespaces, or None if it is content."""
+    args = [bwrap, *arguments(namespaces), "--", "/usr/bin/env", "true"]
+    groups: list[int] | None = [] if uid is not None else None
+    done = subprocess.run(
+        args,
+        user=uid,
+        group=uid,
+        extra_groups=groups,
+        cwd="/",
+        env={},
+        capture_output=True,
+        text=True,
+    )
+    return None if done.returncode == 0 else done.stderr.strip() or f"exit {done.returncode}"
+
+
+def own_paths(env: Mapping[str, str]) -> tuple[Bind, ...]:
+    """Files that the operator's build variables point to: certificates, indexes, settings."""
+    visible = (*SYSTEM, "/tmp", "/proc", "/dev", "/home/gear", *(f"/etc/{name}" for name in ETC))
+    paths = {value for value in env.values() if value.startswith("/") and Path(value).exists()}
+    hidden = [path for path in sorted(paths) if path != "/" and not below(path, visible)]
+    return tuple(Bind(path, path) for path in hidden)
+
+
+def below(path: str, folders: tuple[str, ...]) -> bool:
+    """Whether the path is one of the folders or in one."""
+    return any(path == folder or path.startswith(folder + "/") for folder in folders)

@@ -1,0 +1,60 @@
+"""What all gears share: uv, and the web servers of the python cartridge; fetched once."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import uv
+
+from windlass.errors import Refused, Transient
+from windlass.nodes.local.files import locked
+from windlass.nodes.local.layout import Layout
+
+SYSTEM_PYTHON = "/usr/bin/python3"
+SERVERS = ("gunicorn>=22,<25", "uvicorn>=0.30,<1", "websockets>=12")
+
+
+def prepare(layout: Layout) -> None:
+    """Have it all there; each part comes by one rename, so that a crash leaves it out or whole."""
+    layout.shared.mkdir(parents=True, exist_ok=True)
+    with locked(layout.shared / ".lock"):
+        copy_uv(layout.shared / "bin" / "uv")
+        fetch_servers(layout.shared / "python")
+    layout.shared.chmod(0o755)
+
+
+def copy_uv(there: Path) -> None:
+    """uv where gears may read it; again when windlass has come with another."""
+    ours = Path(uv.find_uv_bin())
+    if there.exists() and there.stat().st_size == ours.stat().st_size:
+        return
+    there.parent.mkdir(exist_ok=True)
+    there.parent.chmod(0o755)
+    fresh = there.with_name(".uv.new")
+    shutil.copyfile(ours, fresh)
+    fresh.chmod(0o755)
+    fresh.replace(there)
+
+
+def fetch_servers(there: Path) -> None:
+    """gunicorn and uvicorn for the system's own python."""
+    if there.is_dir():
+        return
+    if not Path(SYSTEM_PYTHON).exists():
+        raise Refused(f"the python cartridge needs {SYSTEM_PYTHON}: apt install python3")
+    fresh = there.with_name(".python.new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--no-config", "--compile-bytecode"]
+    command += ["--link-mode", "copy", "--python", SYSTEM_PYTHON, "--target", str(fresh), *SERVERS]
+    done = subprocess.run(
+        command,
+        env={**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"},
+        capture_output=True,
+        text=True,
+        umask=0o022,
+    )
+    if done.returncode != 0:
+        raise Transient(f"the web servers cannot be fetched: {done.stderr.strip()[-1000:]}")
+    fresh.chmod(0o755)
+    fresh.rename(there)

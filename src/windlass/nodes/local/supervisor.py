@@ -1,0 +1,221 @@
+"""A supervisord of our own: it outlives the process that started it, and so do its programs."""
+
+import asyncio
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+from xmlrpc.client import Fault
+
+from supervisor.xmlrpc import Faults
+
+from windlass.errors import Refused, Transient
+from windlass.nodes.local.files import in_thread, locked, write
+from windlass.nodes.local.processes import kill_group, started
+from windlass.nodes.local.rpc import AWAY, server
+from windlass.nodes.local.sandbox import Launch, launcher
+from windlass.nodes.local.supervisor_config import RUNS, Spot, Status, daemon, program
+
+T = TypeVar("T")
+LOOK_AGAIN = 0.05  # seconds between two looks at a program that stops
+GONE = 60.0  # seconds in which everything has stopped at a shutdown
+
+
+@dataclass(frozen=True)
+class Program:
+    """What the supervisor keeps running."""
+
+    name: str
+    argv: Sequence[str]
+    env: Mapping[str, str]
+    log: Path
+    user: int | None = None  # a uid; our own if none
+    directory: Path = Path("/")
+    autorestart: bool = True
+    stop_seconds: int = 10  # from SIGTERM to SIGKILL, each to the whole process group
+    launch: Launch | None = field(default=None)  # in a sandbox; then it alone says what is run
+
+    def record(self) -> str:
+        """What the launcher becomes."""
+        if self.launch is not None:
+            return self.launch.record()
+        where = str(self.directory)
+        return Launch(tuple(self.argv), dict(self.env), where, self.user).record()
+
+
+class Supervisor:
+    """The supervisor of one data folder. Every call may come from any process, and twice."""
+
+    def __init__(self, data: Path, run: Path, pool: Executor | None = None) -> None:
+        self.spot = Spot(data / "supervisor", run / "supervisor.sock")
+        self.pool = pool or ThreadPoolExecutor(2, thread_name_prefix="supervisor")
+
+    async def running(self) -> bool:
+        """Whether it answers."""
+        return await self.off(self.pid) is not None
+
+    async def ensure(self) -> None:
+        """Start it, and with it the programs that it knows, unless it runs."""
+        await self.off(self.begin)
+
+    async def add(self, program: Program) -> None:
+        """Run this program from now on; one of the same name that differs is replaced."""
+        await self.ensure()
+        if await self.off(self.differs, program):
+            await self.remove(program.name)
+        await self.off(self.introduce, program)
+
+    async def remove(self, name: str) -> None:
+        """Stop the program, first kindly, and forget it."""
+        await self.off(self.stop, name)
+        while (status := (await self.states()).get(name)) and status.state in RUNS:
+            await asyncio.sleep(LOOK_AGAIN)
+            await self.off(self.stop, name)
+        await self.off(self.forget, name)
+
+    async def states(self) -> dict[str, Status]:
+        """Every program that the supervisor has; none where it does not run."""
+        return await self.off(self.look)
+
+    def known(self) -> set[str]:
+        """The programs that it is to run, whether it runs or not."""
+        return {path.stem for path in self.spot.programs.glob("*.conf")}
+
+    async def shutdown(self) -> None:
+        """Stop every program and the supervisor; leaves no process."""
+        pid = await self.off(self.pid)
+        if pid is None:
+            return
+        since = started(pid)
+        groups = [(one.pid, started(one.pid)) for one in (await self.states()).values()]
+        await self.off(self.end)
+        deadline = time.monotonic() + GONE
+        while since is not None and started(pid) == since:
+            if time.monotonic() > deadline:
+                for group in [(pid, since), *groups]:
+                    kill_group(*group)
+            await asyncio.sleep(LOOK_AGAIN)
+
+    async def off(self, work: Callable[..., T], *args: Any) -> T:
+        """Do blocking work in a thread."""
+        try:
+            return await in_thread(self.pool, work, *args)
+        except AWAY as error:
+            raise Transient(f"the supervisor of the gears does not answer: {error}") from None
+
+    def pid(self) -> int | None:
+        """Its process, if it answers."""
+        try:
+            with server(self.spot.socket) as rpc:
+                pid: Any = rpc.supervisor.getPID()
+                return int(pid)
+        except AWAY:
+            return None
+
+    def begin(self) -> None:
+        """Start the daemon under a lock, so that two who want it start one."""
+        self.spot.check()
+        self.spot.programs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.spot.socket.parent.mkdir(parents=True, exist_ok=True)
+        with locked(self.spot.lock):
+            if self.pid() is not None:
+                return
+            self.spot.socket.unlink(missing_ok=True)
+            write(self.spot.config, daemon(self.spot))
+            done = subprocess.run(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.spot.config)],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                cwd="/",
+                start_new_session=True,
+            )
+            if done.returncode != 0:
+                said = (done.stderr + done.stdout).strip()[-2000:]
+                raise Transient(f"the supervisor of the gears does not start: {said}")
+        self.answered()
+
+    def answered(self) -> None:
+        """Wait until it answers: it has gone into the background before it listens to us."""
+        deadline = time.monotonic() + GONE
+        while self.pid() is None:
+            if time.monotonic() > deadline:
+                raise Transient("the supervisor of the gears does not answer")
+            time.sleep(LOOK_AGAIN)
+
+    def differs(self, wanted: Program) -> bool:
+        """Whether a program of this name is there and is another."""
+        try:
+            return self.spot.record(wanted.name).read_text() != wanted.record()
+        except FileNotFoundError:
+            return False
+
+    def introduce(self, wanted: Program) -> None:
+        """Write the program's files and let the supervisor start it."""
+        command = launcher(str(self.spot.record(wanted.name)))
+        text = program(
+            wanted.name, shlex.join(command), wanted.log, wanted.autorestart, wanted.stop_seconds
+        )
+        with locked(self.spot.lock), server(self.spot.socket) as rpc:
+            write(self.spot.record(wanted.name), wanted.record())
+            write(self.spot.program(wanted.name), text)
+            rpc.supervisor.reloadConfig()
+            minding((Faults.ALREADY_ADDED,), rpc.supervisor.addProcessGroup, wanted.name)
+            # It starts by itself when it is new; one that was there may have been stopped.
+            fine = (Faults.ALREADY_STARTED, Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION)
+            minding(fine, rpc.supervisor.startProcess, wanted.name, False)
+
+    def stop(self, name: str) -> None:
+        """Begin to stop a program."""
+        with server(self.spot.socket) as rpc:
+            fine = (Faults.BAD_NAME, Faults.NOT_RUNNING)
+            try:
+                minding(fine, rpc.supervisor.stopProcess, name, False)
+            except AWAY:
+                return  # what does not run has no programs that do
+
+    def forget(self, name: str) -> None:
+        """Remove a stopped program's files, and the program."""
+        if not self.spot.programs.is_dir():
+            return
+        with locked(self.spot.lock):
+            self.spot.program(name).unlink(missing_ok=True)
+            self.spot.record(name).unlink(missing_ok=True)
+            if self.pid() is None:
+                return
+            with server(self.spot.socket) as rpc:
+                rpc.supervisor.reloadConfig()
+                minding((Faults.BAD_NAME,), rpc.supervisor.removeProcessGroup, name)
+
+    def look(self) -> dict[str, Status]:
+        """What the supervisor says of its programs."""
+        try:
+            with server(self.spot.socket) as rpc:
+                told: Any = rpc.supervisor.getAllProcessInfo()
+        except AWAY:
+            return {}
+        return {
+            one["name"]: Status(one["state"], one["pid"], one["exitstatus"], one["spawnerr"])
+            for one in told
+        }
+
+    def end(self) -> None:
+        """Tell it to stop everything."""
+        with server(self.spot.socket) as rpc:
+            minding((Faults.SHUTDOWN_STATE,), rpc.supervisor.shutdown)
+
+
+def minding(fine: tuple[int, ...], call: Callable[..., Any], *args: Any) -> None:
+    """Call, and take these faults for success."""
+    try:
+        call(*args)
+    except Fault as fault:
+        if fault.faultCode == Faults.SHUTDOWN_STATE:
+            raise Transient("the supervisor of the gears is stopping") from None
+        if fault.faultCode not in fine:
+            raise Refused(f"the supervisor of the gears refuses: {fault.faultString}") from None
