@@ -196,3 +196,34 @@ async def test_one_connection_serves_many_requests(gateway, mirror):
         assert f"/{number - 1}".encode() in await reader.readexactly(length)
         writer.write(f"GET /{number} HTTP/1.1\r\nHost: blog.localhost\r\n\r\n".encode())
     writer.close()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_no_type_is_added_to_a_response_without_one(gateway, start_raw, serve, at_once):
+    async def handler(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(
+            b"HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"[: None if at_once else -3]
+        )
+        await writer.drain()
+        if not at_once:
+            await asyncio.sleep(0.05)
+            writer.write(b"ml>")
+
+    await serve(await start_raw(handler))
+    async with gateway.ask() as response:
+        assert await response.read() == b"<html>"
+        assert "Content-Type" not in response.headers
+
+
+async def test_a_header_that_is_no_text_does_not_hurt(gateway, start_raw, serve):
+    async def handler(reader, writer):
+        assert b"X-Name: caf" in await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nX-Name: caf\xe9\r\nContent-Length: 2\r\n\r\nok")
+
+    await serve(await start_raw(handler))
+    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.router.port)
+    writer.write(b"GET / HTTP/1.1\r\nHost: blog.localhost\r\nX-Name: caf\xe9\r\n\r\n")
+    # aiohttp writes headers as UTF-8 and leaves out what is none.
+    assert b"X-Name: caf\r\n" in await reader.readuntil(b"\r\n\r\n")
+    writer.close()

@@ -81,6 +81,21 @@ async def test_an_upload_is_answered_while_it_goes_on(gateway, start, serve):
         assert await response.read() == b"SECOND"
 
 
+async def test_an_upload_may_be_refused_before_its_end(gateway, start, serve):
+    async def handler(request):
+        return web.Response(status=413, text="too much")
+
+    never = asyncio.Event()
+
+    async def parts():
+        yield b"some"
+        await never.wait()
+
+    await serve(await start(handler))
+    async with gateway.ask(method="POST", data=parts()) as response:
+        assert (response.status, await response.text()) == (413, "too much")
+
+
 async def test_an_event_arrives_before_the_end(gateway, start, serve):
     heard = asyncio.Event()
 

@@ -94,7 +94,7 @@ def _whole(upstream: aiohttp.ClientResponse) -> web.StreamResponse:
     except aiohttp.ClientError as error:
         raise Broken(str(error)) from error
     headers = for_client(upstream.headers)
-    return web.Response(
+    return _WholeAsSent(
         status=upstream.status, reason=upstream.reason, headers=headers, body=body or None
     )
 
@@ -102,7 +102,7 @@ def _whole(upstream: aiohttp.ClientResponse) -> web.StreamResponse:
 async def _streamed(
     request: web.BaseRequest, upstream: aiohttp.ClientResponse
 ) -> web.StreamResponse:
-    response = web.StreamResponse(
+    response = _AsSent(
         status=upstream.status, reason=upstream.reason, headers=for_client(upstream.headers)
     )
     if request.version < HttpVersion11 and hdrs.CONTENT_LENGTH not in response.headers:
@@ -117,3 +117,17 @@ async def _streamed(
         if request.transport is not None:
             request.transport.close()
     return response
+
+
+class _AsSent(web.StreamResponse):
+    """A response to which aiohttp adds no type: browsers would save pages that came without."""
+
+    async def _prepare_headers(self) -> None:
+        typed = hdrs.CONTENT_TYPE in self.headers
+        await super()._prepare_headers()
+        if not typed:
+            self.headers.popall(hdrs.CONTENT_TYPE, None)
+
+
+class _WholeAsSent(_AsSent, web.Response):
+    pass

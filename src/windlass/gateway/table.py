@@ -4,7 +4,6 @@ import asyncio
 
 import structlog
 
-from windlass.errors import Transient
 from windlass.model.routes import Route, Routes
 
 log = structlog.get_logger()
@@ -57,7 +56,7 @@ class Table:
         try:
             async with asyncio.timeout(AT_ONCE):
                 await self._read()
-        except (Transient, TimeoutError) as error:
+        except Exception as error:  # as in keep()
             self._note_away(error)
 
     async def _read(self) -> None:
