@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 from windlass.model.gears import GearReport, InstanceReport, InstanceState
 from windlass.model.ids import GearId, InstanceId, ReleaseId
 from windlass.nodes.local.builds import active, releases
-from windlass.nodes.local.files import read_json
+from windlass.nodes.local.files import in_thread, read_json
 from windlass.nodes.local.ground import HOST, Ground
 from windlass.nodes.local.homes import published
 from windlass.nodes.local.instances import program_name, runs_of
 from windlass.nodes.local.layout import Home
+from windlass.nodes.local.processes import memory
 from windlass.nodes.local.supervisor import Supervisor
 from windlass.nodes.local.supervisor_config import (
     BACKOFF,
@@ -58,7 +60,13 @@ async def observe(ground: Ground, supervisor: Supervisor, gear: GearId) -> GearR
         active=active(home),
         variables=published(home),
         instances=tuple(instances),
+        memory=await in_thread(ground.pool, memory, programs(states, gear)),
     )
+
+
+def programs(states: Mapping[str, Status], gear: GearId) -> set[int]:
+    """The processes that the supervisor has started for this gear."""
+    return {one.pid for name, one in states.items() if name.startswith(f"{gear}.") and one.pid}
 
 
 async def left(id: InstanceId, record: Any) -> InstanceReport:

@@ -2,11 +2,13 @@
 
 import asyncio
 import shlex
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -23,6 +25,8 @@ from windlass.nodes.local.supervisor_config import RUNS, Spot, Status, daemon, p
 
 T = TypeVar("T")
 LOOK_AGAIN = 0.05  # seconds between two looks at a program that stops
+YOUNG = 10  # seconds: a program that began so shortly before may not have heard
+SAY_AGAIN = 0.5  # seconds
 GONE = 60.0  # seconds in which everything has stopped at a shutdown
 
 
@@ -72,11 +76,28 @@ class Supervisor:
 
     async def remove(self, name: str) -> None:
         """Stop the program, first kindly, and forget it."""
+        before = (await self.states()).get(name)
         await self.off(self.stop, name)
-        while (status := (await self.states()).get(name)) and status.state in RUNS:
-            await asyncio.sleep(LOOK_AGAIN)
-            await self.off(self.stop, name)
+        await self.stopped({name: before} if before else {})
         await self.off(self.forget, name)
+
+    async def stopped(self, before: Mapping[str, Status]) -> None:
+        """Wait until none of these programs runs, which were as they are told here."""
+        again = time.monotonic() + SAY_AGAIN
+        while alive := {
+            name: now
+            for name, now in (await self.states()).items()
+            if name in before and now.state in RUNS
+        }:
+            await asyncio.sleep(LOOK_AGAIN)
+            for name, now in alive.items():
+                await self.off(self.stop, name)
+                # The sandbox ignores SIGTERM, so one that came before the program was there
+                # has been lost.
+                if before[name].age < YOUNG and time.monotonic() > again:
+                    kill_group(now.pid, started(now.pid), signal.SIGTERM)
+            if time.monotonic() > again:
+                again = time.monotonic() + SAY_AGAIN
 
     async def states(self) -> dict[str, Status]:
         """Every program that the supervisor has; none where it does not run."""
@@ -92,7 +113,13 @@ class Supervisor:
         if pid is None:
             return
         since = started(pid)
-        groups = [(one.pid, started(one.pid)) for one in (await self.states()).values()]
+        before = await self.states()
+        groups = [(one.pid, started(one.pid)) for one in before.values()]
+        with suppress(TimeoutError):
+            # By itself it would stop one after the other.
+            async with asyncio.timeout(GONE):
+                await asyncio.gather(*(self.off(self.stop, name) for name in before))
+                await self.stopped(before)
         await self.off(self.end)
         deadline = time.monotonic() + GONE
         while since is not None and started(pid) == since:
@@ -200,8 +227,7 @@ class Supervisor:
         except AWAY:
             return {}
         return {
-            one["name"]: Status(one["state"], one["pid"], one["exitstatus"], one["spawnerr"])
-            for one in told
+            one["name"]: Status(one["state"], one["pid"], one["now"] - one["start"]) for one in told
         }
 
     def end(self) -> None:

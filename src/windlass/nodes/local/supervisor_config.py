@@ -22,8 +22,7 @@ class Status:
 
     state: int
     pid: int
-    exitstatus: int
-    spawnerr: str
+    age: int  # seconds since its last start
 
 
 @dataclass(frozen=True)
