@@ -72,16 +72,16 @@ async def test_an_upload_in_flight_is_finished(gateway, slow):
     await gateway.task
 
 
-async def test_a_request_over_a_connection_that_stands_open_is_answered(gateway, slow):
+async def test_a_request_over_a_connection_that_stands_open_is_answered(gateway, slow, monkeypatch):
+    monkeypatch.setattr("windlass.gateway.router.LINGER", 10.0)  # however slow this machine is
     slow.open.set()
-    reader, writer = await asyncio.open_connection("127.0.0.1", gateway.router.port)
-    async with gateway.ask() as response:
-        assert response.status == 200
+    reader, writer = await gateway.say("GET / HTTP/1.1", "Host: blog.localhost")
+    assert (await reader.readuntil(b"0 bytes")).startswith(b"HTTP/1.1 200 ")
     gateway.stop.set()
     await closed_to_all(gateway.router.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: blog.localhost\r\n\r\n")
-    assert b" 200 " in await reader.readline()
-    await reader.read()  # to the end of the connection
+    last = await reader.read()  # to the end of the connection
+    assert last.startswith(b"HTTP/1.1 200 ") and b"Connection: close" in last
     writer.close()
     await gateway.task
 
@@ -101,6 +101,40 @@ async def test_what_does_not_end_within_the_grace_is_broken_off(stack, routes, r
     await gateway.end()
     with pytest.raises(aiohttp.ClientError):
         await asked
+
+
+@pytest.fixture
+def echo():
+    async def handler(request):
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        async for message in socket:
+            await socket.send_str(message.data)
+        return socket
+
+    return handler
+
+
+async def test_a_websocket_goes_on_while_the_router_ends(gateway, start, serve, echo):
+    await serve(await start(echo))
+    headers = {"Host": "blog.localhost"}
+    async with gateway.session.ws_connect(gateway.url, headers=headers) as socket:
+        gateway.stop.set()
+        await closed_to_all(gateway.router.port)
+        await socket.send_str("still here")
+        assert await socket.receive_str() == "still here"
+        assert not gateway.task.done()
+    await gateway.task
+
+
+async def test_a_websocket_is_broken_off_after_the_grace(stack, routes, running, start, echo):
+    routes.answer("blog.localhost", await start(echo))
+    gateway = await stack.enter_async_context(running(routes, grace=0.1))
+    await gateway.knows("blog.localhost")
+    headers = {"Host": "blog.localhost"}
+    async with gateway.session.ws_connect(gateway.url, headers=headers) as socket:
+        await gateway.end()
+        assert (await socket.receive()).type is aiohttp.WSMsgType.CLOSED
 
 
 async def test_idle_connections_do_not_keep_it_from_ending(gateway, slow):

@@ -36,7 +36,16 @@ async def received(gateway, *lines):
 
 @pytest.mark.parametrize(
     "path",
-    ["/", "/a//b/../c", "/a%2Fb%20c?x=%20&y=a+b&z", "/?", "/a?b?c", "/%zz%", "/a;b=1,2:@!$'()*~"],
+    [
+        "/",
+        "//a",
+        "/a//b/../c",
+        "/a%2Fb%20c?x=%20&y=a+b&z",
+        "/?",
+        "/a?b?c",
+        "/%zz%",
+        "/a;b=1,2:@!$'()*~",
+    ],
 )
 async def test_the_path_is_passed_on_byte_for_byte(gateway, mirror, path):
     told = await received(gateway, f"GET {path} HTTP/1.1", "Host: blog.localhost")

@@ -231,3 +231,35 @@ async def test_a_refused_handshake_is_passed_on(gateway, start, serve):
         async with connect(gateway):
             pass
     assert (refused.value.status, refused.value.headers["X-Why"]) == (403, "because")
+
+
+async def test_a_websocket_waits_for_a_slow_instance(gateway, start, serve):
+    begin = asyncio.Event()
+
+    async def handler(request):
+        socket = web.WebSocketResponse()
+        await socket.prepare(request)
+        await begin.wait()
+        size = 0
+        while size < SIZE * MEGABYTE:
+            size += len(await socket.receive_bytes())
+        await socket.send_str(str(size))
+        await socket.receive()
+        return socket
+
+    async def send(socket):
+        for _ in range(SIZE * 16):
+            await socket.send_bytes(b"x" * (MEGABYTE // 16))
+
+    await serve(await start(handler))
+    tracemalloc.start()
+    try:
+        async with connect(gateway) as socket, asyncio.TaskGroup() as tasks:
+            tasks.create_task(send(socket))
+            await asyncio.sleep(0.2)  # in which all would pile up in a router that does not wait
+            begin.set()
+            assert await socket.receive_str() == str(SIZE * MEGABYTE)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < SIZE * MEGABYTE / 2
