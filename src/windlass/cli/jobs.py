@@ -4,7 +4,7 @@ import re
 import sys
 from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import typer
 
@@ -49,6 +49,10 @@ Phase = Literal[
 ]  # fmt: skip
 
 
+def _either(choices: Any) -> str:
+    return ", ".join(get_args(choices))
+
+
 @app.command(
     "list",
     epilog=examples(
@@ -64,8 +68,12 @@ def list_(
     application: Annotated[
         str | None, typer.Option("-a", "--app", metavar="NAME", help="Of this application.")
     ] = None,
-    status: Annotated[Status | None, typer.Option(help="With this status.")] = None,
-    phase: Annotated[Phase | None, typer.Option(help="In this phase.")] = None,
+    status: Annotated[
+        Status | None, typer.Option(metavar="STATUS", help=f"One of {_either(Status)}.")
+    ] = None,
+    phase: Annotated[
+        Phase | None, typer.Option(metavar="PHASE", help=f"One of {_either(Phase)}.")
+    ] = None,
     operation: Annotated[
         str | None, typer.Option(metavar="KIND", help="Of this kind: create-application, …")
     ] = None,
