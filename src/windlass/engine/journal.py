@@ -141,3 +141,6 @@ class Journal(Protocol):
 
     async def prune(self, complete_after: float, rows_after: float) -> int:
         """Forget the steps of jobs that completed, and whole old jobs (seconds); how many rows."""
+
+    async def close(self) -> None:
+        """Let go of what this process holds of the datastore."""

@@ -243,7 +243,6 @@ applications = Table(
     Column("domain", Text, ForeignKey("domains.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("cartridge", Text, nullable=False),
-    Column("wanted", Text, nullable=False),  # started or stopped
     Column("state", Text, nullable=False),
     Column("leaving", Number),  # the job that takes it away
     Column("release", Text),  # the one that is active
@@ -292,7 +291,6 @@ releases = Table(
         nullable=False,
     ),
     Column("number", Integer, nullable=False),
-    Column("state", Text, nullable=False),
     Column("created", Float, nullable=False),
     Index("uq_releases_number", "application", "number", unique=True),
 )

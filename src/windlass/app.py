@@ -1,0 +1,101 @@
+"""Puts the house together from settings; nobody else names a concrete backend."""
+
+import os
+import socket
+
+from windlass.broker import Broker
+from windlass.catalog import Catalog
+from windlass.daemon.folders import run_folder
+from windlass.engine.journal import Crew
+from windlass.engine.known import known
+from windlass.engine.lease import WorkerId
+from windlass.engine.operation import Operation, Step
+from windlass.engine.worker import Worker
+from windlass.errors import Refused
+from windlass.model.ids import NodeId, new_id
+from windlass.model.routes import Routes
+from windlass.nodes.node import Node
+from windlass.nodes.setting import NodeSetting
+from windlass.operations import applications, lifecycle, releases
+from windlass.plugins import backend
+from windlass.settings import Settings
+from windlass.store.database import Database
+from windlass.store.journal import SqlJournal
+from windlass.store.routing import StoredRoutes
+from windlass.store.schema import State, state
+from windlass.store.store import Store
+
+OPERATIONS = (applications, lifecycle, releases)  # importing them makes their kinds known
+LOCAL = NodeId("local")
+
+
+async def open_broker(settings: Settings, *, node: Node | None = None) -> Broker:
+    """The broker on its datastore; Refused if the schema is not the one we need."""
+    check(await state(settings.database_url))
+    database = Database(settings.database_url)
+    archives = settings.data / "archives"
+    archives.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return Broker(
+        store=Store(database),
+        journal=SqlJournal(database),
+        queue=backend("windlass.queues", settings.queue)(settings.queue, database),
+        nodes={LOCAL: node or node_of(settings)},
+        catalog=Catalog.read(settings.cartridges),
+        apps_domain=settings.apps_domain,
+        archives=archives,
+    )
+
+
+def check(found: State) -> None:
+    """Refused, with what to do, unless the schema is current."""
+    if found is State.NEWER:
+        raise Refused("the database was written by a newer windlass; install that one")
+    if found is not State.CURRENT:
+        raise Refused("the database is older than this windlass; run `windlassd migrate`")
+
+
+def node_of(settings: Settings) -> Node:
+    """The node that the settings name."""
+    setting = NodeSetting(
+        data=settings.data,
+        run=run_folder(settings.data),
+        sandbox=not settings.insecure_no_sandbox,
+        build_env=settings.build_env,
+    )
+    node: Node = backend("windlass.nodes", settings.node)(settings.node, setting)
+    return node
+
+
+def worker_of(broker: Broker, settings: Settings) -> Worker:
+    """A worker for this process."""
+    skills = frozenset({**known(Operation), **known(Step)}) | {f"node:{id}" for id in broker.nodes}
+    crew = Crew(
+        id=WorkerId(new_id("w")),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        slots=settings.slots,
+        tubes=settings.tubes,
+        skills=skills,
+    )
+
+    async def beats() -> "OwnBeats":
+        return OwnBeats(settings.database_url)
+
+    return Worker(broker.journal, broker.queue, broker, crew, beats)
+
+
+def routes_of(settings: Settings) -> Routes:
+    """What a router reads."""
+    return StoredRoutes(Database(settings.database_url))
+
+
+class OwnBeats(SqlJournal):
+    """A journal on a connection of its own: a pulse must not wait behind the others' work."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(Database(url))
+
+    async def close(self) -> None:
+        """Let go of the connection too."""
+        await super().close()
+        await self.database.close()

@@ -1,0 +1,95 @@
+"""Starting, stopping and restarting applications."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from windlass.broker import Broker
+from windlass.engine.operation import Hold, Plan
+from windlass.errors import Conflict
+from windlass.model.applications import AppState
+from windlass.operations.base import OnApplication, present
+from windlass.operations.rolling import retire, rise, silence
+from windlass.operations.steps import NoteState
+
+
+@dataclass(frozen=True)
+class StartApplication(OnApplication):
+    """A stopped application answers again."""
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return f"Start application {self.name}"
+
+    async def reserve(self, world: Broker) -> Collection[Hold]:
+        """It must be there, and stay."""
+        await present(world, self.application)
+        return ()
+
+    async def elaborate(self, world: Broker) -> Plan[Broker]:
+        """Nothing, if it runs."""
+        application = await present(world, self.application)
+        if application.state is AppState.STOPPED:
+            async for stage in renew(world, self):
+                yield stage
+            yield NoteState(self.application, AppState.STARTED, before=application.state)
+
+
+@dataclass(frozen=True)
+class StopApplication(OnApplication):
+    """An application answers no more; its files stay."""
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return f"Stop application {self.name}"
+
+    async def reserve(self, world: Broker) -> Collection[Hold]:
+        """It must be there, and stay."""
+        await present(world, self.application)
+        return ()
+
+    async def elaborate(self, world: Broker) -> Plan[Broker]:
+        """Traffic first, then the processes."""
+        application = await present(world, self.application)
+        old = await world.store.fleet.instances(self.application)
+        yield NoteState(self.application, AppState.STOPPED, before=application.state)
+        for stage in silence(self.application, old):
+            yield stage
+        for stage in retire(self.application, old):
+            yield stage
+
+
+@dataclass(frozen=True)
+class RestartApplication(OnApplication):
+    """New processes take over from the old ones, and no request is lost."""
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return f"Restart application {self.name}"
+
+    async def reserve(self, world: Broker) -> Collection[Hold]:
+        """It must be there, and stay."""
+        await present(world, self.application)
+        return ()
+
+    async def elaborate(self, world: Broker) -> Plan[Broker]:
+        """New first, old last; one that was stopped is started."""
+        application = await present(world, self.application)
+        async for stage in renew(world, self):
+            yield stage
+        yield NoteState(self.application, AppState.STARTED, before=application.state)
+        for stage in retire(self.application, await world.store.fleet.instances(self.application)):
+            yield stage
+
+
+async def renew(world: Broker, operation: OnApplication) -> Plan[Broker]:
+    """New instances of the active release, with the traffic."""
+    application = await present(world, operation.application)
+    if application.release is None:
+        raise Conflict(f"{application.name} has no release to start")
+    gears = [one.gear.id for one in await world.store.fleet.gears(application.id)]
+    old = await world.store.fleet.instances(application.id)
+    for stage in rise(application.id, gears, application.release, old):
+        yield stage

@@ -1,0 +1,149 @@
+"""Bringing instances up and taking them out without losing a request: new first, old last."""
+
+import asyncio
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from windlass.broker import Broker
+from windlass.engine.operation import Step
+from windlass.engine.policy import Retry
+from windlass.errors import Refused
+from windlass.model.gears import InstanceState
+from windlass.model.ids import AppId, GearId, InstanceId, ReleaseId, instance_id
+from windlass.operations.steps import placed
+from windlass.store.fleet import Running
+
+ANSWER = 60.0  # seconds for an instance to answer for the first time
+LOOK = 0.1  # seconds between looks whether it does
+DRAIN = 1.0  # seconds for routers to hear of a switch and for requests on their way
+CRASHES = 2  # restarts of a new instance after which it will not come up by itself
+
+
+def rise(
+    application: AppId, gears: Sequence[GearId], release: ReleaseId, old: Sequence[Running]
+) -> Iterator[tuple[Step[Broker], ...]]:
+    """New instances of a release, one a gear; traffic moves to them when they answer."""
+    new = [(gear, instance_id()) for gear in gears]
+    yield tuple(StartInstance(application, gear, one, release) for gear, one in new)
+    yield tuple(AwaitAnswer(application, gear, one) for gear, one in new)
+    routed = tuple(one.id for one in old if one.routed)
+    yield (SwitchTraffic(application, tuple(one for _, one in new), routed),)
+
+
+def silence(application: AppId, old: Sequence[Running]) -> Iterator[tuple[Step[Broker], ...]]:
+    """No traffic to the application."""
+    routed = tuple(one.id for one in old if one.routed)
+    yield (SwitchTraffic(application, (), routed),)
+
+
+def retire(application: AppId, old: Sequence[Running]) -> Iterator[tuple[Step[Broker], ...]]:
+    """Old instances finish what they have accepted, and stop: from here there is no way back."""
+    if any(one.routed for one in old):
+        yield (DrainTraffic(application),)
+    gears = sorted({one.gear for one in old})
+    if gears:
+        yield tuple(
+            StopInstances(application, gear, tuple(one.id for one in old if one.gear == gear))
+            for gear in gears
+        )
+
+
+async def serve(world: Broker, application: AppId, id: GearId) -> None:
+    """Tell a gear's node the whole set of instances that is wanted there."""
+    gear, node = await placed(world, id)
+    found = await world.store.applications.get(application)
+    if found is None:
+        raise Refused("there is no such application any more")
+    wanted = [one for one in await world.store.fleet.in_gear(id) if one.wanted]
+    cartridge = world.catalog.get(found.cartridge)
+    await node.serve(gear, cartridge, [one.instance for one in wanted], world.by)
+
+
+@dataclass(frozen=True)
+class StartInstance(Step[Broker]):
+    """One more instance runs in a gear, beside those that do."""
+
+    application: AppId
+    gear: GearId
+    instance: InstanceId
+    release: ReleaseId
+
+    async def do(self, world: Broker) -> None:
+        """Want it, and say so to the node."""
+        await world.store.fleet.want(self.instance, self.gear, self.release)
+        await serve(world, self.application, self.gear)
+
+    async def undo(self, world: Broker) -> None:
+        """Want it no more."""
+        await world.store.fleet.unwant([self.instance])
+        await serve(world, self.application, self.gear)
+        await world.store.fleet.forget([self.instance])
+
+
+@dataclass(frozen=True)
+class AwaitAnswer(Step[Broker]):
+    """The new instance answers; one that keeps crashing will not."""
+
+    retry: ClassVar[Retry] = Retry(attempts=2)
+    timeout: ClassVar[float] = ANSWER
+
+    application: AppId
+    gear: GearId
+    instance: InstanceId
+
+    async def do(self, world: Broker) -> None:
+        """Look until it does, and keep where."""
+        _, node = await placed(world, self.gear)
+        while True:
+            report = (await node.observe(self.gear)).instance(self.instance)
+            if report is not None and report.state is InstanceState.UP and report.address:
+                return await world.store.fleet.answers(self.instance, report.address)
+            if report is not None and report.restarts >= CRASHES:
+                raise Refused(f"the application does not start: {report.why or 'it exits at once'}")
+            await asyncio.sleep(LOOK)
+
+
+@dataclass(frozen=True)
+class SwitchTraffic(Step[Broker]):
+    """The application's traffic goes to these instances, and to no others."""
+
+    application: AppId
+    to: tuple[InstanceId, ...]
+    before: tuple[InstanceId, ...]
+
+    async def do(self, world: Broker) -> None:
+        """Over to them."""
+        await world.store.fleet.route(self.application, list(self.to))
+
+    async def undo(self, world: Broker) -> None:
+        """Back to those before."""
+        await world.store.fleet.route(self.application, list(self.before))
+
+
+@dataclass(frozen=True)
+class DrainTraffic(Step[Broker]):
+    """Routers hear of the switch, and requests on their way arrive."""
+
+    application: AppId
+
+    async def do(self, world: Broker) -> None:
+        """Give them a moment."""
+        await asyncio.sleep(DRAIN)
+
+
+@dataclass(frozen=True)
+class StopInstances(Step[Broker]):
+    """Old instances end when they have answered what they accepted."""
+
+    one_way: ClassVar[bool] = True
+
+    application: AppId
+    gear: GearId
+    instances: tuple[InstanceId, ...]
+
+    async def do(self, world: Broker) -> None:
+        """Want them no more."""
+        await world.store.fleet.unwant(list(self.instances))
+        await serve(world, self.application, self.gear)
+        await world.store.fleet.forget(list(self.instances))

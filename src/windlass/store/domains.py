@@ -1,0 +1,85 @@
+"""Domains: rows and records."""
+
+import time
+from typing import Any
+
+from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from windlass.errors import Conflict, OverLimit, Taken
+from windlass.model.accounts import User
+from windlass.model.applications import Domain
+from windlass.model.ids import DomainId, UserId, domain_id
+from windlass.store import line
+from windlass.store.access import Access
+from windlass.store.tables import applications, domains
+
+
+class Domains:
+    """Namespaces of applications."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    async def add(self, name: str, owner: User) -> Domain:
+        """A new domain; Taken or OverLimit where it cannot be."""
+        domain = Domain(domain_id(), name, owner.id, time.time())
+        row = {"id": domain.id, "name": name, "owner": owner.id, "created": domain.created}
+        try:
+            async with self.access.write() as connection:
+                await line.lock(connection, [f"quota:{owner.id}"])
+                mine = select(func.count()).where(domains.c.owner == owner.id)
+                have = (await connection.execute(mine)).scalar_one()
+                if have >= owner.most_domains:
+                    most = owner.most_domains
+                    raise OverLimit(f"you have {have} domains and may have {most}", code=103)
+                await connection.execute(insert(domains).values(row))
+        except IntegrityError:
+            raise Taken(f"somebody has the domain {name}", field="name", code=103) from None
+        return domain
+
+    async def find(self, name: str) -> Domain | None:
+        """A domain by name."""
+        return await self.one(domains.c.name == name)
+
+    async def get(self, id: DomainId) -> Domain | None:
+        """A domain by id."""
+        return await self.one(domains.c.id == id)
+
+    async def one(self, which: ColumnElement[bool]) -> Domain | None:
+        """The domain that fits."""
+        async with self.access.read() as connection:
+            row = (await connection.execute(select(domains).where(which))).first()
+        return domain_of(row) if row else None
+
+    async def page(self, owner: UserId | None, after: str, limit: int) -> list[tuple[Domain, int]]:
+        """Domains by name, each with how many applications it has."""
+        count = (
+            select(func.count())
+            .where(applications.c.domain == domains.c.id)
+            .scalar_subquery()
+            .label("applications")
+        )
+        query = select(domains, count).where(domains.c.name > after)
+        if owner is not None:
+            query = query.where(domains.c.owner == owner)
+        async with self.access.read() as connection:
+            rows = await connection.execute(query.order_by(domains.c.name).limit(limit))
+            return [(domain_of(row), row.applications) for row in rows]
+
+    async def remove(self, domain: Domain) -> None:
+        """Delete an empty domain; Conflict while it has applications."""
+        async with self.access.write() as connection:
+            await line.lock(connection, [domain.id])
+            held = select(func.count()).where(applications.c.domain == domain.id)
+            count = (await connection.execute(held)).scalar_one()
+            if count:
+                raise Conflict(
+                    f"domain {domain.name} has {count} applications; delete them first", code=128
+                )
+            await connection.execute(delete(domains).where(domains.c.id == domain.id))
+
+
+def domain_of(row: Any) -> Domain:
+    """A domain from its row."""
+    return Domain(DomainId(row.id), row.name, UserId(row.owner), row.created)

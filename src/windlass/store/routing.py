@@ -1,0 +1,79 @@
+"""Routes: which host name leads where."""
+
+from sqlalchemy import delete, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from windlass.model.ids import AppId
+from windlass.model.routes import Route
+from windlass.store.access import Access
+from windlass.store.bell import Bell
+from windlass.store.database import Database
+from windlass.store.tables import applications, gears, instances, routes
+
+
+class Routing:
+    """Host names of applications."""
+
+    def __init__(self, access: Access) -> None:
+        self.access = access
+
+    async def open(self, host: str, application: AppId) -> None:
+        """A host name leads to an application."""
+        row = upsert(routes).values(host=host, application=application)
+        async with self.access.write() as connection:
+            await connection.execute(row.on_conflict_do_nothing())
+
+    async def close(self, host: str) -> None:
+        """A host name leads nowhere."""
+        async with self.access.write() as connection:
+            await connection.execute(delete(routes).where(routes.c.host == host))
+
+    async def hosts(self, application: AppId) -> list[str]:
+        """The host names of an application."""
+        query = select(routes.c.host).where(routes.c.application == application)
+        async with self.access.read() as connection:
+            return list((await connection.execute(query.order_by(routes.c.host))).scalars())
+
+    async def all(self) -> list[Route]:
+        """Every route there is, with the addresses that answer."""
+        query = (
+            select(routes.c.host, applications.c.name, instances.c.address)
+            .join(applications, applications.c.id == routes.c.application)
+            .outerjoin(gears, gears.c.application == applications.c.id)
+            .outerjoin(
+                instances,
+                (instances.c.gear == gears.c.id)
+                & instances.c.routed
+                & instances.c.address.is_not(None),
+            )
+            .order_by(routes.c.host, instances.c.id)
+        )
+        found: dict[str, tuple[str, list[str]]] = {}
+        async with self.access.read() as connection:
+            for row in await connection.execute(query):
+                _, addresses = found.setdefault(row.host, (row.name, []))
+                if row.address is not None:
+                    addresses.append(row.address)
+        return [Route(host, name, tuple(where)) for host, (name, where) in found.items()]
+
+
+class StoredRoutes:
+    """What a router reads, on a datastore of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.routing = Routing(Access(database))
+        self.bell: Bell | None = None
+
+    async def all(self) -> list[Route]:
+        """Every route there is."""
+        return await self.routing.all()
+
+    async def changed(self, patience: float) -> None:
+        """Return when something was written, at the latest after `patience` seconds."""
+        self.bell = self.bell or Bell(self.database)
+        await self.bell.wait(patience)
+
+    async def close(self) -> None:
+        """Let go of the datastore."""
+        await self.database.close()

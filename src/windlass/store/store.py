@@ -1,0 +1,28 @@
+"""The store: every repository, reaching the datastore in the same way."""
+
+from windlass.engine.lease import Lease
+from windlass.store.access import Access
+from windlass.store.accounts import Accounts
+from windlass.store.applications import Applications
+from windlass.store.connection import Connection
+from windlass.store.database import Database
+from windlass.store.domains import Domains
+from windlass.store.fleet import Fleet
+from windlass.store.jobs import Jobs
+from windlass.store.routing import Routing
+
+
+class Store:
+    """What the broker keeps."""
+
+    def __init__(
+        self, database: Database, by: Lease | None = None, inside: Connection | None = None
+    ) -> None:
+        self.database = database
+        access = Access(database, by, inside)
+        self.accounts = Accounts(access)
+        self.domains = Domains(access)
+        self.applications = Applications(access)
+        self.fleet = Fleet(access)
+        self.routing = Routing(access)
+        self.jobs = Jobs(access)

@@ -1,0 +1,99 @@
+"""Every operation on the broker, done and taken back, on both datastores and a pretended node."""
+
+import pytest
+
+from system.house import House, working
+from windlass.app import LOCAL
+from windlass.engine.job import Phase
+from windlass.errors import OverLimit, Taken
+from windlass.model.applications import AppState
+
+
+async def test_an_application_lives(house: House) -> None:
+    creation = house.creation()
+    id = creation.application
+    async with working(house):
+        view = await house.done(creation)
+        assert len(view.steps) >= 7
+        application = await house.application(id)
+        assert application is not None
+        assert application.state is AppState.STARTED
+        (route,) = await house.broker.store.routing.all()
+        assert route.host == "blog-demo.localhost"
+        assert len(route.addresses) == 1
+
+        await house.done(house.event(id, "restart"))
+        (again,) = await house.broker.store.routing.all()
+        assert again.addresses != route.addresses
+
+        await house.done(house.event(id, "stop"))
+        (silent,) = await house.broker.store.routing.all()
+        assert silent.addresses == ()
+        await house.done(house.deployment(id))
+        assert (await house.application(id)).state is AppState.STOPPED  # type: ignore[union-attr]
+        await house.done(house.event(id, "start"))
+        await house.done(house.deployment(id))
+        releases = await house.broker.store.applications.releases(id)
+        assert [one.number for one in releases] == [3, 2, 1]
+        instances = await house.broker.store.fleet.instances(id)
+        assert [one.release for one in instances] == [releases[0].id]
+        assert list(house.broker.archives.iterdir()) == []
+
+        await house.done(house.deletion(id))
+        await house.done(house.deletion(id))  # of what is not there any more
+    assert await house.is_empty()
+
+
+async def test_only_the_newest_releases_stay(house: House) -> None:
+    creation = house.creation()
+    async with working(house):
+        await house.done(creation)
+        await house.done(house.event(creation.application, "stop"))
+        for _ in range(6):
+            await house.done(house.deployment(creation.application))
+    releases = await house.broker.store.applications.releases(creation.application)
+    assert [one.number for one in releases] == [7, 6, 5, 4, 3]
+
+
+async def test_names_are_taken_at_the_door(house: House) -> None:
+    await house.ask(house.creation())
+    with pytest.raises(Taken):
+        await house.ask(house.creation())
+
+
+async def test_gears_are_counted_at_the_door(house: House) -> None:
+    for number in range(house.user.most_gears):
+        await house.ask(house.creation(f"app{number}"))
+    with pytest.raises(OverLimit, match="20 are allowed"):
+        await house.ask(house.creation("more"))
+
+
+CALLS = ["create", "publish", "install", "build", "activate", "serve"]
+
+
+@pytest.mark.parametrize("call", CALLS)
+async def test_a_creation_that_fails_at_the_node_leaves_nothing(house: House, call: str) -> None:
+    house.broker.nodes[LOCAL].plant(call, "*", "Refused")  # type: ignore[attr-defined]
+    creation = house.creation()
+    async with working(house):
+        view = await house.ended(await house.ask(creation))
+    assert view.phase is Phase.FAILED, view.trouble
+    assert view.trouble is not None
+    assert await house.application(creation.application) is None
+    assert await house.is_empty()
+
+
+async def test_a_deployment_that_does_not_build_changes_nothing(house: House) -> None:
+    creation = house.creation()
+    async with working(house):
+        await house.done(creation)
+        before = await house.broker.store.routing.all()
+        house.broker.nodes[LOCAL].plant("build", "*", "Refused")  # type: ignore[attr-defined]
+        view = await house.ended(await house.ask(house.deployment(creation.application)))
+        assert view.phase is Phase.FAILED
+    assert await house.broker.store.routing.all() == before
+    application = await house.application(creation.application)
+    assert application is not None
+    assert application.state is AppState.STARTED
+    assert len(await house.broker.store.applications.releases(creation.application)) == 1
+    assert list(house.broker.archives.iterdir()) == []
