@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import Callable
 from functools import partial
 
@@ -58,14 +59,22 @@ class Router:
     ) -> None:
         server = self._server(forwarder)
         runner = web.ServerRunner(server, shutdown_timeout=LEAVE)
+        listening = self._bind()
         try:
-            site = await self._listen(runner)
+            await runner.setup()
+            site = web.SockSite(runner, listening, backlog=BACKLOG)
+            await site.start()
             ready()
             await stop.wait()
+            # Closing resets what the system has connected and we have not yet accepted: first let
+            # no more in. Who comes now tries again by itself, and finds the new router.
+            listening.listen(0)
+            await asyncio.sleep(TICK)
             await site.stop()
             await self._finish(server)
         finally:
             await runner.cleanup()
+            listening.close()
 
     def _server(self, forwarder: Forwarder) -> web.Server:
         return web.Server(
@@ -95,13 +104,13 @@ class Router:
             response.force_close()
         return response
 
-    async def _listen(self, runner: web.ServerRunner) -> web.TCPSite:
-        await runner.setup()
+    def _bind(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        at = (self._host, self._port)
         # Shared, so that a new router may begin on the port before the old one ends.
-        site = web.TCPSite(runner, self._host, self._port, backlog=BACKLOG, reuse_port=True)
-        await site.start()
-        self._port = runner.addresses[0][1]
-        return site
+        listening = socket.create_server(at, family=family, backlog=BACKLOG, reuse_port=True)
+        self._port = listening.getsockname()[1]
+        return listening
 
     async def _finish(self, server: web.Server) -> None:
         """Wait for what is in flight; aiohttp's own shutdown would cut uploads off."""
