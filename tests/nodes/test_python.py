@@ -1,0 +1,139 @@
+"""The python cartridge, as it is shipped."""
+
+import asyncio
+import io
+import tarfile
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+import windlass
+from windlass.errors import Transient
+from windlass.model.cartridges import Cartridge, read_manifest
+from windlass.model.gears import InstanceState
+from windlass.nodes.local.node import LocalNode
+from windlass.nodes.setting import NodeSetting
+
+EXAMPLES = Path(__file__).parents[2] / "examples" / "apps"
+ASGI = """
+async def app(scope, receive, send):
+    if scope["type"] != "http":
+        return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"asgi answers"})
+"""
+SLOW = """
+import os, time
+DATA = os.environ["OPENSHIFT_DATA_DIR"]
+
+def application(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    if environ["PATH_INFO"] == "/slow":
+        open(DATA + "begun", "w").close()
+        while not os.path.exists(DATA + "finish"):
+            time.sleep(0.02)
+    return [b"finished"]
+"""
+
+
+@pytest.fixture
+def cartridge() -> Cartridge:
+    folder = Path(windlass.__file__).parent / "cartridges" / "python"
+    return read_manifest((folder / "manifest.toml").read_text(), folder)
+
+
+@pytest.fixture
+async def node(setting: NodeSetting) -> AsyncIterator[LocalNode]:
+    node = LocalNode("local:", setting)
+    try:
+        await node.prepare()
+    except Transient as error:
+        await node.close()
+        pytest.skip(f"no package index: {error}")
+    yield node
+    await node.shutdown()
+    await node.close()
+
+
+async def get(address: str, path: str = "/") -> str:
+    host, _, port = address.partition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    writer.write(f"GET {path} HTTP/1.0\r\n\r\n".encode())
+    answer = await reader.read()
+    writer.close()
+    return answer.decode()
+
+
+async def test_a_new_application_shows_what_to_do_next_and_needs_no_network(bench, monkeypatch):
+    await bench.node.publish(bench.gear, {"OPENSHIFT_APP_NAME": "<blog>"}, bench.lease())
+    for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")  # nobody is there
+    await bench.node.prepare()
+    await bench.node.build(bench.gear, bench.cartridge, "r1", None, bench.lease())
+    instance = await bench.run("r1")
+    page = await get((await bench.until(instance, InstanceState.UP)).address)
+    assert "windlass app deploy &lt;blog&gt; DIR" in page
+    assert "<blog>" not in page
+
+
+async def test_an_asynchronous_application_is_told_by_its_kind(bench):
+    instance = await bench.run(await bench.build(app_py=ASGI))
+    address = (await bench.until(instance, InstanceState.UP)).address
+    assert "asgi answers" in await get(address)
+
+
+async def test_a_source_without_an_application_says_what_it_looked_for(bench):
+    instance = await bench.run(await bench.build(readme_txt="x"))
+    report = await bench.until(instance, InstanceState.CRASHED)
+    assert "There is no application here" in report.why
+
+
+async def test_an_application_that_cannot_be_imported_shows_its_traceback(bench):
+    instance = await bench.run(await bench.build(app_py="import nowhere_to_be_found\n"))
+    report = await bench.until(instance, InstanceState.CRASHED)
+    assert "nowhere_to_be_found" in report.why
+
+
+async def test_a_request_in_flight_is_answered_before_the_stop(bench):
+    instance = await bench.run(await bench.build(wsgi_py=SLOW))
+    address = (await bench.until(instance, InstanceState.UP)).address
+    data = bench.node.ground.home(bench.gear.id).root / "data"
+    answer = asyncio.create_task(get(address, "/slow"))
+    async with asyncio.timeout(60):
+        while not (data / "begun").exists():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    stop = bench.node.serve(bench.gear, bench.cartridge, [], bench.lease())
+    stopping = asyncio.create_task(stop)
+    async with asyncio.timeout(60):
+        while await listens(address):  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    (data / "finish").touch()
+    assert (await answer).endswith("finished")
+    await stopping
+
+
+async def listens(address: str) -> bool:
+    host, _, port = address.partition(":")
+    try:
+        _, writer = await asyncio.open_connection(host, int(port))
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def test_the_flask_example_is_built_with_its_requirements(bench, tmp_path):
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        tar.add(EXAMPLES / "flask", ".")
+    (source := tmp_path / "flask.tgz").write_bytes(packed.getvalue())
+    await bench.node.build(bench.gear, bench.cartridge, "r1", source, bench.lease())
+    instance = await bench.run("r1")
+    address = (await bench.until(instance, InstanceState.UP)).address
+    assert "Hello from Flask, release r1" in await get(address)
+
+
+async def test_a_requirement_that_does_not_exist_is_named(bench):
+    with pytest.raises(Exception, match="windlass-does-not-exist"):
+        await bench.build(requirements_txt="windlass-does-not-exist==9\n", app_py="")
