@@ -98,29 +98,21 @@ async def test_an_application_that_cannot_be_imported_shows_its_traceback(bench)
 async def test_a_request_in_flight_is_answered_before_the_stop(bench):
     instance = await bench.run(await bench.build(wsgi_py=SLOW))
     address = (await bench.until(instance, InstanceState.UP)).address
-    data = bench.node.ground.home(bench.gear.id).root / "data"
+    home = bench.node.ground.home(bench.gear.id)
     answer = asyncio.create_task(get(address, "/slow"))
-    async with asyncio.timeout(60):
-        while not (data / "begun").exists():  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await there(home.root / "data" / "begun", "")
     stop = bench.node.serve(bench.gear, bench.cartridge, [], bench.lease())
     stopping = asyncio.create_task(stop)
-    async with asyncio.timeout(60):
-        while await listens(address):  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
-    (data / "finish").touch()
+    await there(home.log(instance.id), "Handling signal: term")
+    (home.root / "data" / "finish").touch()
     assert (await answer).endswith("finished")
     await stopping
 
 
-async def listens(address: str) -> bool:
-    host, _, port = address.partition(":")
-    try:
-        _, writer = await asyncio.open_connection(host, int(port))
-    except OSError:
-        return False
-    writer.close()
-    return True
+async def there(path: Path, text: str) -> None:
+    async with asyncio.timeout(60):
+        while not path.exists() or text not in path.read_text():  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
 
 
 async def test_the_flask_example_is_built_with_its_requirements(bench, tmp_path):
