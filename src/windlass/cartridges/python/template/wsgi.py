@@ -3,6 +3,7 @@
 import html
 import os
 import platform
+from collections.abc import Callable
 
 PAGE = """<!doctype html>
 <html lang="en">
@@ -34,7 +35,7 @@ Leave <code>DIR</code> out to deploy the folder that you are in.</p>
 """
 
 
-def application(environ, start_response):
+def application(environ: dict[str, object], start_response: Callable[..., object]) -> list[bytes]:
     """Answer every request with the page."""
     page = PAGE.format(
         name=html.escape(os.environ.get("OPENSHIFT_APP_NAME", "your application")),
