@@ -22,6 +22,11 @@ class Ended:
     err: str
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("windlass.client.transport.PAUSES", (0.01, 0.01, 0.01))
+
+
 @pytest.fixture
 def peer():
     server = start_peer()

@@ -1,5 +1,6 @@
 """What only a process of its own shows: pipes that close, signals, terminals, full disks."""
 
+import json
 import os
 import pty
 import re
@@ -158,3 +159,14 @@ def test_every_help_has_examples_and_fits(windlass, env):
         assert "Examples:\n    windlass " in ended.out
         assert f"    windlass {' '.join(words)}" in ended.out
         assert all(len(line) <= 80 for line in ended.out.splitlines())
+
+
+def test_the_list_of_jobs_goes_on_as_lines_until_ctrl_c(spawn, peer):
+    peer.add_job(phase="complete", percent_complete=100.0)
+    process = spawn("job", "list", "--watch", "-o", "json")
+    assert json.loads(process.stdout.readline())["id"] == 41
+    peer.add_job()
+    assert json.loads(process.stdout.readline())["id"] == 42
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, err) == (130, "")

@@ -10,6 +10,11 @@ from scripted import start_peer, stop_peer
 from windlass.client import Client
 
 
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch):
+    monkeypatch.setattr("windlass.client.transport.PAUSES", (0.01, 0.01, 0.01))
+
+
 @pytest.fixture
 def peer():
     server = start_peer()

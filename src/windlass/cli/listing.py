@@ -10,6 +10,7 @@ from rich.live import Live
 
 from windlass.cli.fate import Fate, Stop
 from windlass.cli.render import Column, Output, clean, structured, table, write
+from windlass.cli.view import MARGIN
 from windlass.client import Json
 
 PERIOD = 2.0  # seconds; the API has streams of jobs, but none of the list of them
@@ -46,7 +47,7 @@ def _redraw(ask: Ask) -> None:
     screen = Console(highlight=False, markup=False)
     with Live(console=screen, auto_refresh=False, redirect_stderr=False) as live:
         while True:
-            lines = table(ask(), JOBS, screen.width)[: screen.height - 1]
+            lines = table(ask(), JOBS, screen.width - MARGIN)[: screen.height - 1]
             live.update(Group(*lines) if lines else "No jobs.", refresh=True)
             time.sleep(PERIOD)
 

@@ -11,6 +11,7 @@ from windlass.cli.render import STYLES, clean, crop
 from windlass.client import Json, has_ended
 
 WIDEST = 84  # cells; eyes do not follow a longer line from a title to its seconds
+MARGIN = 3  # cells: room for the ^C that a terminal echoes, which must not begin a new line
 SIGNS = {
     "planned": "·",
     "running": "●",
@@ -37,7 +38,7 @@ class Frame(NamedTuple):
 
 def job_view(job: Json, frame: Frame) -> list[Text]:
     """Title, bar, what is in the way, and the steps."""
-    width = min(frame.width - 1, WIDEST)
+    width = min(frame.width - MARGIN, WIDEST)
     lines = [_heading(job, width), _bar(job, frame, width)]
     if note := frame.trouble or state_note(job):
         lines.append(Text("  " + crop(note, width - 2), "yellow"))
@@ -140,7 +141,7 @@ def _step(step: Json, frame: Frame, width: int) -> list[Text]:
     if state in ("undone", "undoing", "skipped"):
         right = state
     title = crop(clean(step["title"]), width - 6 - len(right))
-    gap = " " * (width - 4 - cell_len(title) - len(right))
+    gap = " " * (width - 4 - cell_len(title) - len(right)) if right else ""
     lines = [
         Text.assemble(
             ("  " + SIGNS.get(state, "?"), style),
@@ -175,5 +176,6 @@ def _window(steps: Sequence[Json], room: int | None) -> tuple[int, int]:
         return 0, len(steps)
     room = max(room - 2, 1)  # for the counts before and after
     begun = [at for at, step in enumerate(steps) if step["state"] != "planned"]
-    last = max(min((begun[-1] if begun else 0) + 2, len(steps)), room)
+    ahead = 2 if room > 1 else 1  # the newest at work, and the one after it where it fits
+    last = max(min((begun[-1] if begun else 0) + ahead, len(steps)), room)
     return last - room, last
