@@ -1,6 +1,7 @@
 """Source archives from strangers: judged as a whole, then unpacked into a folder."""
 
 import bz2
+import errno
 import gzip
 import io
 import lzma
@@ -12,11 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
-from windlass.errors import Refused, TooLarge
+from windlass.errors import Refused, TooLarge, Transient
 
 MEMBERS = 50_000
 UNPACKED = 1 << 30  # bytes, all files together
 ONE_READ = 1 << 20  # bytes; tarfile reads a member's extended header in one go, into memory
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
 BROKEN = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
 
 
@@ -63,6 +65,8 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
             with tarfile.open(fileobj=forward, mode="r:") as archive:
                 yield archive
     except BROKEN as error:
+        if isinstance(error, OSError) and error.errno in FULL:
+            raise Transient(f"the archive cannot be unpacked here: {error}") from None
         raise Refused(f"this is not a tar archive that can be read: {error}") from None
 
 

@@ -39,6 +39,8 @@ def main() -> None:
         os.setgid(record["uid"])
         os.setuid(record["uid"])
     if record["bwrap"] is None:
+        # A program that goes into the background must not keep the gear's lock with it.
+        os.closerange(3, 4096)
         os.chdir(record["directory"])
         os.execvpe(record["argv"][0], record["argv"], env)
     enter(record, binds, env, runs)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from windlass.model.gears import GearReport, InstanceReport, InstanceState
+from windlass.model.gears import GearReport, InstanceReport, InstanceState, Place
 from windlass.model.ids import GearId, InstanceId, ReleaseId
 from windlass.nodes.local.builds import active, releases
 from windlass.nodes.local.files import in_thread, read_json
@@ -33,10 +33,18 @@ EXIT = re.compile(r'"exit-code": (\d+)')
 
 async def observe(ground: Ground, supervisor: Supervisor, gear: GearId) -> GearReport:
     """The gear as it is now."""
+    place = ground.place(ground.home(gear))
+    try:
+        if place is not None:
+            return await seen(ground, supervisor, gear, place)
+    except FileNotFoundError:
+        pass  # it is removed while we look
+    return GearReport(gear, present=False)
+
+
+async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Place) -> GearReport:
+    """A gear that is there."""
     home = ground.home(gear)
-    place = ground.place(home)
-    if place is None:
-        return GearReport(gear, present=False)
     states = await supervisor.states()
     running = bool(states) or await supervisor.running()
     records = sorted((path.stem, read_json(path)) for path in home.instances.glob("*.json"))

@@ -45,10 +45,11 @@ def fetch_servers(there: Path) -> None:
         raise Refused(f"the python cartridge needs {SYSTEM_PYTHON}: apt install python3")
     fresh = there.with_name(".python.new")
     shutil.rmtree(fresh, ignore_errors=True)
-    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--no-config", "--compile-bytecode"]
+    command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
     command += ["--link-mode", "copy", "--python", SYSTEM_PYTHON, "--target", str(fresh), *SERVERS]
     done = subprocess.run(
         command,
+        cwd="/",
         env={**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"},
         capture_output=True,
         text=True,
