@@ -4,7 +4,6 @@ import errno
 import os
 import shutil
 import socket
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,12 +12,9 @@ from pathlib import Path
 from windlass.daemon.folders import run_folder, too_long
 from windlass.daemon.standing import Standing, running
 from windlass.errors import Refused
+from windlass.nodes.local.ground import FIRST_UID
+from windlass.nodes.local.sandbox import find_bwrap, probe
 from windlass.settings import Settings, address
-
-NOBODY = 65534
-APPARMOR = Path("/proc/sys/kernel/apparmor_restrict_unprivileged_userns")
-CLONE = Path("/proc/sys/kernel/unprivileged_userns_clone")
-NAMESPACES = Path("/proc/sys/user/max_user_namespaces")
 
 
 @dataclass(frozen=True)
@@ -31,27 +27,27 @@ class Check:
     fix: str = ""
 
 
-def refuse_trouble(settings: Settings) -> None:
+def refuse_trouble(settings: Settings, routed: bool) -> None:
     """Raise Refused with the first trouble that keeps `up` from starting."""
-    for check in before_up(settings):
+    for check in before_up(settings, routed):
         refuse(check)
 
 
 def refuse(check: Check) -> None:
     """Raise Refused if the check has found trouble."""
     if check.trouble:
-        raise Refused(f"{check.trouble}; {check.fix}")
+        raise Refused("; ".join(filter(None, (check.trouble, check.fix))))
 
 
-def before_up(settings: Settings) -> Iterator[Check]:
-    """All that must be well before `up` touches anything."""
+def before_up(settings: Settings, routed: bool) -> Iterator[Check]:
+    """All that must be well before `up` touches anything; our own router may have its port."""
     yield data_writable(settings.data)
     yield not_running(settings.data)
     yield sockets_short(settings.data)
     if needs_sandbox(settings):
         yield sandbox()
     yield port_free(settings.listen, "listen")
-    if not routed(settings):
+    if not routed:
         yield port_free(settings.apps, "apps")
 
 
@@ -124,52 +120,13 @@ def port_fix(flag: str, error: OSError) -> str:
     return f"say another one with --{flag} HOST:PORT"
 
 
-def routed(settings: Settings) -> bool:
-    """Whether our own router, which outlives `up`, has the applications' port."""
-    standing = Standing.read(settings.data)
-    if standing is None or standing.settings.apps != settings.apps:
-        return False
-    router = standing.children.get("router")
-    return router is not None and router.alive
-
-
 def sandbox() -> Check:
-    """bubblewrap and user namespaces, tried as a gear would use them."""
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
-        return Check(
-            "sandbox",
-            trouble="bubblewrap is not installed, and gears run in its sandbox",
-            fix="install it (Debian, Ubuntu: apt-get install bubblewrap)",
-        )
-    tried = [bwrap, "--unshare-all", "--ro-bind", "/", "/", "--proc", "/proc", "--dev", "/dev"]
-    drop = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
-    done = subprocess.run(  # type: ignore[call-overload]
-        [*tried, "true"], cwd="/", stdin=subprocess.DEVNULL, capture_output=True, text=True, **drop
-    )
-    if done.returncode:
-        words = (done.stderr.strip() or "it says nothing").splitlines()[-1]
-        return Check("sandbox", trouble=f"no sandbox can be made ({words})", fix=namespace_fix())
-    return Check("sandbox", "bubblewrap with user namespaces works")
-
-
-def namespace_fix() -> str:
-    """What keeps user namespaces from being made here, as far as the kernel tells."""
-    if switched(APPARMOR, "1"):
-        return (
-            "AppArmor forbids user namespaces: give bwrap a profile, or as root: "
-            f"sysctl -w kernel.{APPARMOR.name}=0"
-        )
-    if switched(CLONE, "0"):
-        return f"as root: sysctl -w kernel.{CLONE.name}=1"
-    if switched(NAMESPACES, "0"):
-        return f"as root: sysctl -w user.{NAMESPACES.name}=15000"
-    return "allow user namespaces here (in a container: privileged, or seccomp=unconfined)"
-
-
-def switched(switch: Path, value: str) -> bool:
-    """Whether a kernel's switch is there and stands so."""
-    return switch.exists() and switch.read_text().strip() == value
+    """bubblewrap and user namespaces, tried as a gear will use them."""
+    try:
+        names = probe(find_bwrap(), FIRST_UID if os.geteuid() == 0 else None)
+    except Refused as error:
+        return Check("sandbox", trouble=str(error))
+    return Check("sandbox", f"bubblewrap, with namespaces for {', '.join(names)}")
 
 
 def program(name: str, why: str) -> Check:

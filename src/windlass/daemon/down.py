@@ -10,6 +10,7 @@ from windlass.daemon.folders import remove_run_folder
 from windlass.daemon.options import DATA, takes
 from windlass.daemon.say import say
 from windlass.daemon.standing import Process, Standing, alone
+from windlass.daemon.supervision import counted
 from windlass.errors import Refused
 from windlass.settings import Settings
 
@@ -50,7 +51,7 @@ def stop_broker(standing: Standing) -> list[str]:
         standing.up.signal(number)
         if wait_until(lambda: not is_alive(standing.up), patience):
             workers = sum(name.startswith("worker") for name in standing.children)
-            return [f"Stopped the broker: the API and {counted(workers, 'worker')}."]
+            return [f"Stopped the broker: the API and {counted(workers, 'worker', 'workers')}."]
     raise Refused(f"the broker (process {standing.up.pid}) does not end")
 
 
@@ -67,8 +68,3 @@ def wait_until(happened: Callable[[], bool], patience: float) -> bool:
             return False
         time.sleep(LOOK)
     return True
-
-
-def counted(number: int, noun: str) -> str:
-    """A number and its noun."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -8,17 +8,25 @@ from pathlib import Path
 
 from windlass.errors import Refused
 
+RUN = "run"  # in the data folder, a link to the run folder
 SOCKET_LIMIT = 107  # bytes, of a Unix socket's path on Linux
 LONGEST_SOCKET = "supervisor.sock.99999"  # supervisord binds a name of its own first
 
 
-def run_folder(
-    data: Path, environ: Mapping[str, str] | None = None, uid: int | None = None
-) -> Path:
-    """The folder of this installation's sockets, another one for each data folder."""
-    environ = os.environ if environ is None else environ
-    mine = hashlib.sha256(os.fsencode(data)).hexdigest()[:8]
-    return run_parent(environ, os.geteuid() if uid is None else uid) / mine
+def run_folder(data: Path) -> Path:
+    """The folder of this installation's sockets: the one that `up` has made, or would make."""
+    try:
+        # Kept, since `down` may be called with another environment than `up` was.
+        if (kept := (data / RUN).readlink()).is_dir():
+            return kept
+    except OSError:
+        pass
+    return own_run_folder(data, os.environ, os.geteuid())
+
+
+def own_run_folder(data: Path, environ: Mapping[str, str], uid: int) -> Path:
+    """Another folder for each data folder, so that several installations live side by side."""
+    return run_parent(environ, uid) / hashlib.sha256(os.fsencode(data)).hexdigest()[:8]
 
 
 def run_parent(environ: Mapping[str, str], uid: int) -> Path:
@@ -38,6 +46,10 @@ def make_run_folder(data: Path) -> Path:
     for part in (folder.parent, folder):
         part.mkdir(mode=mode, parents=True, exist_ok=True)
         part.chmod(mode)
+    link = data / RUN
+    if not link.is_symlink() or link.readlink() != folder:
+        link.unlink(missing_ok=True)
+        link.symlink_to(folder)
     return folder
 
 

@@ -9,6 +9,7 @@ import typer
 
 from windlass.daemon import doctor, down, migrate, route, serve, status, up, work
 from windlass.daemon.parent import die_with_parent
+from windlass.daemon.say import warn
 from windlass.errors import WindlassError
 
 app = typer.Typer(
@@ -51,7 +52,10 @@ def main() -> None:
     try:
         app()
     except WindlassError as error:
-        print(f"windlassd: {error}", file=sys.stderr)
+        warn(str(error))
+        sys.exit(1)
+    except OSError as error:
+        warn(f"{error.strerror or error}: {error.filename}" if error.filename else str(error))
         sys.exit(1)
 
 

@@ -5,10 +5,11 @@ import asyncio
 import structlog
 
 from windlass.app import routes_of
-from windlass.daemon.checks import port_free, refuse
+from windlass.daemon.checks import why_not
 from windlass.daemon.logs import start_logging
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
+from windlass.errors import Refused
 from windlass.gateway.router import Router
 from windlass.settings import Settings, address
 
@@ -24,8 +25,14 @@ def route(settings: Settings) -> None:
 
 async def routing(settings: Settings) -> None:
     """Route until a signal comes."""
-    refuse(port_free(settings.apps, "apps"))
     stop = Stop.on_signals()
     host, port = address(settings.apps, "--apps")
-    router = Router(routes_of(settings), host, port)
-    await router.run(stop.asked, lambda: log.info("router.ready", listen=settings.apps))
+    routes = routes_of(settings)
+    try:
+        await Router(routes, host, port).run(
+            stop.asked, lambda: log.info("router.ready", listen=settings.apps)
+        )
+    except OSError as error:
+        raise Refused(why_not(settings.apps, error)) from None
+    finally:
+        await routes.close()

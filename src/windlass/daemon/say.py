@@ -9,7 +9,7 @@ def say(*lines: str) -> None:
         print(*lines, sep="\n", flush=True)
     except BrokenPipeError:
         # What runs goes on without a reader.
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
 
 def warn(sentence: str) -> None:

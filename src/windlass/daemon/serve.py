@@ -9,7 +9,6 @@ import uvicorn
 from windlass.app import api_of, open_broker
 from windlass.daemon.checks import port_free, refuse
 from windlass.daemon.logs import start_logging
-from windlass.daemon.migrate import refuse_unfit
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
 from windlass.settings import Settings, address
@@ -28,7 +27,6 @@ async def serving(settings: Settings) -> None:
     """Serve; a signal ends it gently, a second one at once."""
     stop = Stop.on_signals()
     refuse(port_free(settings.listen, "listen"))
-    await refuse_unfit(settings)
     broker = await open_broker(settings)
     try:
         server = Server(config_of(settings, api_of(broker, settings)))

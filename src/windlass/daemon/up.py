@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
+from windlass.app import check, node_of
 from windlass.daemon import supervision
 from windlass.daemon.checks import refuse_trouble
 from windlass.daemon.family import Family
@@ -17,15 +18,17 @@ from windlass.daemon.logs import start_logging
 from windlass.daemon.migrate import migrated, refuse_newer
 from windlass.daemon.options import environment_of, takes
 from windlass.daemon.ready import api_answers, router_answers
-from windlass.daemon.say import say
+from windlass.daemon.say import say, warn
 from windlass.daemon.signals import Stop, first_of
 from windlass.daemon.standing import Process, Standing, alone
 from windlass.daemon.welcome import ADMIN_PASSWORD, greet, welcome
-from windlass.errors import Refused
+from windlass.errors import Transient
+from windlass.nodes.local.node import LocalNode
 from windlass.settings import Settings
 from windlass.store import schema
 
 OLD_LOG = 10_000_000  # bytes; a longer log is put aside when `up` starts
+ROUTER_PATIENCE = 60.0  # seconds; without a router all but the applications works
 GOODBYE = "applications keep running; `windlassd down` stops them"
 
 
@@ -38,27 +41,43 @@ def up(settings: Settings) -> None:
 
 async def rise(settings: Settings) -> None:
     """Look, prepare, start, and stay until told to stop."""
+    # Taken out, so that no process that we start gets to see it.
+    password = os.environ.pop(ADMIN_PASSWORD, None)
     stop = Stop.on_signals()
-    refuse_trouble(settings)
+    refuse_trouble(settings, await supervision.routed(settings))
     await refuse_newer(settings)
     make_data_folder(settings.data)
     with alone(settings.data):
         await prepare(settings)
-        await stay(settings, stop)
+        await stay(settings, stop, password)
 
 
 async def prepare(settings: Settings) -> None:
     """What must be there before the first process starts."""
     make_run_folder(settings.data)
-    if settings.database_url.startswith("sqlite:"):
+    if schema.is_sqlite(settings.database_url):
         await migrated(settings)
-    elif await schema.state(settings.database_url) != "current":
+    else:
         # A server is shared: nobody's start may change what others work on.
-        raise Refused("the database's schema is not of this version yet; run `windlassd migrate`")
+        check(await schema.state(settings.database_url))
+    await prepare_node(settings)
     await supervision.start(settings)
 
 
-async def stay(settings: Settings, stop: Stop) -> None:
+async def prepare_node(settings: Settings) -> None:
+    """What gears share is fetched before the first needs it; without a network, later."""
+    node = node_of(settings)
+    try:
+        if isinstance(node, LocalNode):
+            await node.start()
+            await node.prepare()
+    except Transient as error:
+        warn(str(error))
+    finally:
+        await node.close()
+
+
+async def stay(settings: Settings, stop: Stop, password: str | None) -> None:
     """Run the children until told to stop, or until one of them cannot live."""
     with log_file(settings.data) as out:
         standing = Standing(settings, Process.of(os.getpid()))
@@ -67,19 +86,22 @@ async def stay(settings: Settings, stop: Stop) -> None:
             replace(standing, children=children).write()
 
         changed({})
-        family = Family(verbs(settings), child_environ(settings), out, changed)
+        family = Family(verbs(settings), {**os.environ, **environment_of(settings)}, out, changed)
         try:
-            await first_of(stop.asked.wait(), family.keep(), live(settings))
+            await first_of(stop.asked.wait(), family.keep(), live(settings, password))
         finally:
             await farewell(family, stop)
             Standing(settings).write()
 
 
-async def live(settings: Settings) -> None:
+async def live(settings: Settings, password: str | None) -> None:
     """Greet once all answers, and stay."""
     await api_answers(settings)
-    await router_answers(settings)
-    greet(settings, first=await welcome(settings))
+    try:
+        await asyncio.wait_for(router_answers(settings), ROUTER_PATIENCE)
+    except TimeoutError:
+        warn(f"the router does not answer; {supervision.log_of(settings)} says why")
+    greet(settings, first=await welcome(settings, password))
     await asyncio.Event().wait()
 
 
@@ -95,12 +117,6 @@ def verbs(settings: Settings) -> dict[str, str]:
     """The children's names, and the verb that each runs."""
     workers = {f"worker-{number}": "work" for number in range(1, settings.workers + 1)}
     return {"api": "serve", **workers}
-
-
-def child_environ(settings: Settings) -> dict[str, str]:
-    """Our environment and our settings, but not the password that was meant for us alone."""
-    ours = {name: value for name, value in os.environ.items() if name != ADMIN_PASSWORD}
-    return {**ours, **environment_of(settings)}
 
 
 @contextmanager

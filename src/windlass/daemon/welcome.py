@@ -24,12 +24,12 @@ DOMAIN, APPLICATION, CARTRIDGE = "demo", "hello", "python"
 LOOK = 0.5  # seconds between looks at a job that nobody draws
 
 
-async def welcome(settings: Settings) -> bool:
+async def welcome(settings: Settings, told: str | None) -> bool:
     """Do what the first start does, unless that was done to its end; says whether it was."""
     done = settings.data / "first-start"
     if done.exists():
         return False
-    password = password_of(settings)
+    password = password_of(settings, told)
     await make_admin(settings, ADMIN, password)
     await sign_in(settings, password)
     if settings.no_quickstart or await quickstart(settings, password):
@@ -37,9 +37,9 @@ async def welcome(settings: Settings) -> bool:
     return True
 
 
-def password_of(settings: Settings) -> str:
+def password_of(settings: Settings, told: str | None) -> str:
     """The admin's password: what we are told, what is in the file, or a new one, in the file."""
-    if told := os.environ.get(ADMIN_PASSWORD):
+    if told:
         return told
     file = password_file(settings)
     if not file.exists():
@@ -147,13 +147,13 @@ def next_commands(settings: Settings) -> list[str]:
 
 
 def cli(*words: str) -> list[str]:
-    """A command line of the client, with the Python that runs us."""
-    return [sys.executable, "-m", "windlass.cli.main", *words]
+    """A command line of the client that belongs to us."""
+    return [str(Path(sys.executable).with_name("windlass")), *words]
 
 
 def cli_environ(url: str) -> dict[str, str]:
     """Our environment, in which the client talks to this installation and no other."""
-    others = (ADMIN_PASSWORD, "WINDLASS_TOKEN", "WINDLASS_CLUSTER")
+    others = ("WINDLASS_TOKEN", "WINDLASS_CLUSTER")
     ours = {name: value for name, value in os.environ.items() if name not in others}
     return {**ours, "WINDLASS_URL": url}
 

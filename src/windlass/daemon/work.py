@@ -4,7 +4,6 @@ import asyncio
 
 from windlass.app import open_broker, worker_of
 from windlass.daemon.logs import start_logging
-from windlass.daemon.migrate import refuse_unfit
 from windlass.daemon.options import takes
 from windlass.daemon.signals import WISHES
 from windlass.settings import Settings
@@ -19,7 +18,6 @@ def work(settings: Settings) -> None:
 
 async def working(settings: Settings) -> None:
     """Work; a signal lets steps end, a second one ends them."""
-    await refuse_unfit(settings)
     broker = await open_broker(settings)
     try:
         worker = worker_of(broker, settings)
