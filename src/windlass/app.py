@@ -29,17 +29,17 @@ OPERATIONS = (applications, lifecycle, releases)  # importing them makes their k
 LOCAL = NodeId("local")
 
 
-async def open_broker(settings: Settings, *, node: Node | None = None) -> Broker:
+async def open_broker(settings: Settings, database: Database | None = None) -> Broker:
     """The broker on its datastore; Refused if the schema is not the one we need."""
     check(await state(settings.database_url))
-    database = Database(settings.database_url)
+    database = database or Database(settings.database_url)
     archives = settings.data / "archives"
     archives.mkdir(mode=0o700, parents=True, exist_ok=True)
     return Broker(
         store=Store(database),
         journal=SqlJournal(database),
         queue=backend("windlass.queues", settings.queue)(settings.queue, database),
-        nodes={LOCAL: node or node_of(settings)},
+        nodes={LOCAL: node_of(settings)},
         catalog=Catalog.read(settings.cartridges),
         apps_domain=settings.apps_domain,
         archives=archives,

@@ -30,6 +30,7 @@ class Broker:
     catalog: Catalog
     apps_domain: str
     archives: Path  # folder of uploaded sources, one file a release
+    drain: float = 1.0  # seconds for routers to hear of a switch and for requests on their way
     lease: Lease | None = None
 
     def within(self, transaction: Connection, job: JobId) -> Self:

@@ -73,7 +73,7 @@ CALLS = ["create", "publish", "install", "build", "activate", "serve"]
 
 @pytest.mark.parametrize("call", CALLS)
 async def test_a_creation_that_fails_at_the_node_leaves_nothing(house: House, call: str) -> None:
-    house.broker.nodes[LOCAL].plant(call, "*", "Refused")  # type: ignore[attr-defined]
+    house.broker.nodes[LOCAL].plant(call, "*", "refused", 1)  # type: ignore[attr-defined]
     creation = house.creation()
     async with working(house):
         view = await house.ended(await house.ask(creation))
@@ -88,7 +88,7 @@ async def test_a_deployment_that_does_not_build_changes_nothing(house: House) ->
     async with working(house):
         await house.done(creation)
         before = await house.broker.store.routing.all()
-        house.broker.nodes[LOCAL].plant("build", "*", "Refused")  # type: ignore[attr-defined]
+        house.broker.nodes[LOCAL].plant("build", "*", "refused", 1)  # type: ignore[attr-defined]
         view = await house.ended(await house.ask(house.deployment(creation.application)))
         assert view.phase is Phase.FAILED
     assert await house.broker.store.routing.all() == before

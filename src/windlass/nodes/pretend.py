@@ -250,5 +250,5 @@ def seen(state: State, gear: GearId, id: InstanceId, one: State) -> InstanceRepo
     address = f"{HOST}:{one['port']}"
     if planted(state, "observe", {gear, id, release}, {"crashed"}):
         why = "it was planted to crash"
-        return InstanceReport(id, release, InstanceState.CRASHED, address, restarts=1, why=why)
+        return InstanceReport(id, release, InstanceState.CRASHED, address, restarts=3, why=why)
     return InstanceReport(id, release, InstanceState.UP, address)

@@ -16,7 +16,6 @@ from windlass.store.fleet import Running
 
 ANSWER = 60.0  # seconds for an instance to answer for the first time
 LOOK = 0.1  # seconds between looks whether it does
-DRAIN = 1.0  # seconds for routers to hear of a switch and for requests on their way
 CRASHES = 2  # restarts of a new instance after which it will not come up by itself
 
 
@@ -129,7 +128,7 @@ class DrainTraffic(Step[Broker]):
 
     async def do(self, world: Broker) -> None:
         """Give them a moment."""
-        await asyncio.sleep(DRAIN)
+        await asyncio.sleep(world.drain)
 
 
 @dataclass(frozen=True)

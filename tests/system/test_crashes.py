@@ -1,0 +1,198 @@
+"""Every operation, its worker killed before and after every write, forward and back.
+
+Afterwards another worker goes on, and the job is wholly done, wholly taken back, or buried with
+its reason: the picture of datastore and node is one of those that an undisturbed run leaves.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from system.house import House
+from system.trials import Kill, copied, declare_dead, opened, run_and_kill, work
+from windlass.app import LOCAL
+from windlass.engine.job import Asker, Phase
+from windlass.engine.lease import JobId
+from windlass.model.accounts import User
+from windlass.model.ids import user_id
+from windlass.nodes.file import FileNode
+from windlass.store.schema import upgrade
+
+USER = User(user_id(), "anna", False, 10, 20)
+
+
+def node(house: House) -> FileNode:
+    found = house.broker.nodes[LOCAL]
+    assert isinstance(found, FileNode)
+    return found
+
+
+async def created(house: House) -> Any:
+    creation = house.creation()
+    await work(house, job := await house.ask(creation))
+    assert (await house.ended(job)).phase is Phase.COMPLETE
+    return creation.application
+
+
+async def create(house: House) -> JobId:
+    return await house.ask(house.creation())
+
+
+async def create_refused(house: House) -> JobId:
+    node(house).plant("install", "*", "refused")
+    return await create(house)
+
+
+async def create_ruined(house: House) -> JobId:
+    node(house).plant("serve", "*", "refused")
+    node(house).plant("remove", "*", "refused")
+    return await create(house)
+
+
+def event(name: str) -> Callable[[House], Awaitable[JobId]]:
+    async def prepare(house: House) -> JobId:
+        return await house.ask(house.event(await created(house), name))
+
+    return prepare
+
+
+async def start(house: House) -> JobId:
+    id = await created(house)
+    await work(house, await house.ask(house.event(id, "stop")))
+    return await house.ask(house.event(id, "start"))
+
+
+async def restart_that_does_not_answer(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("observe", "*", "crashed")
+    return await house.ask(house.event(id, "restart"))
+
+
+async def deploy(house: House) -> JobId:
+    return await house.ask(house.deployment(await created(house)))
+
+
+async def deploy_refused(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("build", "*", "refused")
+    return await house.ask(house.deployment(id))
+
+
+async def deploy_that_does_not_start(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("observe", "*", "crashed")
+    return await house.ask(house.deployment(id))
+
+
+async def delete(house: House) -> JobId:
+    return await house.ask(house.deletion(await created(house)))
+
+
+SCENARIOS = {
+    "create": (create, {Phase.COMPLETE}),
+    "create refused": (create_refused, {Phase.FAILED}),
+    "create ruined": (create_ruined, {Phase.BURIED}),
+    "stop": (event("stop"), {Phase.COMPLETE}),
+    "start": (start, {Phase.COMPLETE}),
+    "restart": (event("restart"), {Phase.COMPLETE}),
+    "restart that does not answer": (restart_that_does_not_answer, {Phase.FAILED}),
+    "deploy": (deploy, {Phase.COMPLETE}),
+    "deploy refused": (deploy_refused, {Phase.FAILED}),
+    "deploy that does not start": (deploy_that_does_not_start, {Phase.FAILED}),
+    "delete": (delete, {Phase.COMPLETE}),
+}
+TABLES = ("holds", "applications", "gears", "instances", "releases", "routes", "secrets", "scopes")
+
+
+async def picture(house: House) -> dict[str, Any]:
+    """What datastore and node hold, without the ids and ports that every run chooses anew."""
+    rows: dict[str, Any] = {}
+    async with house.broker.store.database.read() as connection:
+        for table in TABLES:
+            count = await connection.execute(text(f"SELECT count(*) FROM {table}"))
+            rows[table] = count.scalar_one()
+        states = await connection.execute(text("SELECT state FROM applications"))
+        rows["states"] = sorted(states.scalars())
+        routed = await connection.execute(text("SELECT wanted, routed FROM instances"))
+        rows["routed"] = sorted(map(tuple, routed))
+    rows["gears"] = [await sight(house, gear) for gear in await node(house).gears()]
+    rows["sources"] = len(list(house.broker.archives.iterdir()))
+    return rows
+
+
+async def sight(house: House, gear: Any) -> dict[str, Any]:
+    report = await node(house).observe(gear)
+    return {
+        "cartridges": sorted(report.cartridges),
+        "releases": len(report.releases),
+        "active": report.active in report.releases if report.active else None,
+        "instances": len(report.instances),
+        "variables": sorted(report.variables),
+    }
+
+
+async def prepared(folder: Path, prepare: Callable[[House], Awaitable[JobId]]) -> JobId:
+    await upgrade(f"sqlite:///{folder / 'windlass.db'}")
+    async with opened(folder, USER) as house:
+        await house.furnish()
+        return await prepare(house)
+
+
+async def outcome(folder: Path, job: JobId) -> tuple[Phase, dict[str, Any]]:
+    """Whoever worked is dead; another worker goes on to the end."""
+    async with opened(folder, USER) as house:
+        await declare_dead(house)
+        await work(house, job)
+        view = await house.ended(job)
+        assert view.trouble is None or view.trouble.text
+        return view.phase, await picture(house)
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_killed_at_every_write(name: str, tmp_path: Path) -> None:
+    prepare, phases = SCENARIOS[name]
+    base = tmp_path / "base"
+    base.mkdir()
+    job = asyncio.run(prepared(base, prepare))
+    phase, expected = asyncio.run(outcome(copied(base, tmp_path / "undisturbed"), job))
+    assert phase in phases
+    kills = 0
+    for at in range(1, 200):
+        died = [try_kill(base, tmp_path, job, Kill(at, after), expected) for after in (False, True)]
+        kills += sum(died)
+        if not any(died):
+            break
+    assert kills >= 10
+    print(f"{name}: {kills} kills")
+
+
+def try_kill(base: Path, tmp_path: Path, job: JobId, kill: Kill, expected: dict[str, Any]) -> bool:
+    folder = copied(base, tmp_path / "trial")
+    died = run_and_kill(folder, USER, job, kill)
+    if died:
+        _, found = asyncio.run(outcome(folder, job))
+        assert found == expected, kill
+    return died
+
+
+async def test_a_cancel_between_crashes_takes_everything_back(tmp_path: Path) -> None:
+    """Killed in the middle, cancelled, and killed again at every write of the way back."""
+    base = tmp_path / "base"
+    base.mkdir()
+    job = await prepared(base, create)
+    assert await asyncio.to_thread(run_and_kill, base, USER, job, Kill(14, True))
+    async with opened(base, USER) as house:
+        await declare_dead(house)
+        await house.broker.cancel(job, Asker("anna"))
+    phase, expected = await outcome(copied(base, tmp_path / "undisturbed"), job)
+    assert phase is Phase.CANCELLED
+    assert not any(expected[table] for table in TABLES)
+    for at in range(1, 60):
+        folder = copied(base, tmp_path / "trial")
+        if not await asyncio.to_thread(run_and_kill, folder, USER, job, Kill(at, False)):
+            break
+        assert (await outcome(folder, job))[1] == expected

@@ -1,0 +1,119 @@
+"""Killing a worker at a write: forked from this warm process, stopped by a failpoint."""
+
+import asyncio
+import os
+import shutil
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sqlalchemy import text
+
+from system.house import House, settings_for
+from windlass.app import open_broker, worker_of
+from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.model.accounts import User
+from windlass.store.connection import Connection
+from windlass.store.database import Database
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Die at the so many-th write, just before its commit or just after it."""
+
+    at: int
+    after: bool
+
+
+class Failing(Database):
+    """A database whose process is killed at one of its writes; polls that change nothing pass."""
+
+    def __init__(self, url: str, kill: Kill | None) -> None:
+        super().__init__(url)
+        self.kill = kill
+        self.writes = 0
+
+    @asynccontextmanager
+    async def write(self, by: Lease | WorkerId | None = None) -> AsyncIterator[Connection]:
+        async with super().write(by) as connection:
+            before = await changes(connection)
+            yield connection
+            self.writes += await changes(connection) > before
+            self.die_if(after=False)
+        self.die_if(after=True)
+
+    def die_if(self, *, after: bool) -> None:
+        if self.kill == Kill(self.writes, after):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def changes(connection: Connection) -> int:
+    """How many rows this connection has ever changed."""
+    return int((await connection.execute(text("SELECT total_changes()"))).scalar_one())
+
+
+@asynccontextmanager
+async def opened(folder: Path, user: User, kill: Kill | None = None) -> AsyncIterator[House]:
+    """The house that stands in a folder, without a drain's second."""
+    settings = settings_for(folder, f"sqlite:///{folder / 'windlass.db'}")
+    broker = await open_broker(settings, Failing(settings.database_url, kill))
+    house = House(replace(broker, drain=0.0), settings)
+    house.user = user
+    domain = await house.broker.store.domains.find("demo")
+    if domain is not None:
+        house.domain = domain
+    try:
+        yield house
+    finally:
+        await broker.close()
+
+
+async def work(house: House, job: JobId) -> None:
+    """A worker until the job has ended."""
+    worker = worker_of(house.broker, house.settings)
+    task = asyncio.ensure_future(worker.run())
+    await house.ended(job)
+    worker.stop()
+    await task
+
+
+async def work_in(folder: Path, user: User, job: JobId, kill: Kill | None) -> None:
+    async with opened(folder, user, kill) as house:
+        await work(house, job)
+
+
+def run_and_kill(folder: Path, user: User, job: JobId, kill: Kill) -> bool:
+    """Let a child work on a job until it is killed; false if it came to the end alive."""
+    child = os.fork()
+    if child == 0:
+        quiet = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(quiet, 1)
+        os.dup2(quiet, 2)
+        try:
+            asyncio.run(work_in(folder, user, job, kill))
+        except BaseException:
+            os._exit(1)
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
+    return os.WIFSIGNALED(status)
+
+
+async def declare_dead(house: House) -> None:
+    """What another worker does after three seconds, at once."""
+    async with house.broker.store.database.read() as connection:
+        rows = await connection.execute(text("SELECT id FROM workers"))
+        workers = [WorkerId(id) for id in rows.scalars()]
+    for worker in workers:
+        await house.broker.journal.retire(worker)
+
+
+def copied(folder: Path, to: Path) -> Path:
+    """A house as it stands, to be ruined elsewhere."""
+    shutil.rmtree(to, ignore_errors=True)
+    return Path(shutil.copytree(folder, to))
+
+
+Prepare = Callable[[House], Awaitable[JobId]]
