@@ -83,6 +83,19 @@ async def test_an_asynchronous_application_is_told_by_its_kind(bench):
     assert "asgi answers" in await get(address)
 
 
+async def test_a_project_of_django_is_found_by_its_wsgi_module(bench):
+    wsgi = "from shop import settings\ndef application(environ, start):\n"
+    wsgi += "    start('200 OK', [])\n    return [settings.WORD]\n"
+    source = {"manage.py": "", "shop/settings.py": "WORD = b'django'\n", "shop/wsgi.py": wsgi}
+    instance = await bench.run(await bench.build(**source))
+    address = (await bench.until(instance, InstanceState.UP)).address
+    assert (await get(address)).endswith("django")
+
+
+async def test_a_pyproject_without_a_project_asks_for_nothing(bench):
+    await bench.build(pyproject_toml="[tool.ruff]\nline-length = 100\n", app_py=ASGI)
+
+
 async def test_a_source_without_an_application_says_what_it_looked_for(bench):
     instance = await bench.run(await bench.build(readme_txt="x"))
     report = await bench.until(instance, InstanceState.CRASHED)

@@ -17,7 +17,7 @@ from xmlrpc.client import Fault
 from supervisor.xmlrpc import Faults
 
 from windlass.errors import Refused, Transient
-from windlass.nodes.local.files import in_thread, locked, write
+from windlass.nodes.local.files import in_thread, locked, read_json, write
 from windlass.nodes.local.processes import kill_group, started
 from windlass.nodes.local.rpc import AWAY, server
 from windlass.nodes.local.sandbox import Launch, launcher
@@ -83,6 +83,7 @@ class Supervisor:
 
     async def stopped(self, before: Mapping[str, Status]) -> None:
         """Wait until none of these programs runs, which were as they are told here."""
+        deaf = {name for name, one in before.items() if one.age < YOUNG and self.sandboxed(name)}
         again = time.monotonic() + SAY_AGAIN
         while alive := {
             name: now
@@ -90,14 +91,16 @@ class Supervisor:
             if name in before and now.state in RUNS
         }:
             await asyncio.sleep(LOOK_AGAIN)
-            for name, now in alive.items():
-                await self.off(self.stop, name)
-                # The sandbox ignores SIGTERM, so one that came before the program was there
-                # has been lost.
-                if before[name].age < YOUNG and time.monotonic() > again:
-                    kill_group(now.pid, started(now.pid), signal.SIGTERM)
+            await asyncio.gather(*(self.off(self.stop, name) for name in alive))
             if time.monotonic() > again:
                 again = time.monotonic() + SAY_AGAIN
+                for name in alive.keys() & deaf:
+                    kill_group(alive[name].pid, started(alive[name].pid), signal.SIGTERM)
+
+    def sandboxed(self, name: str) -> bool:
+        """Whether SIGTERM is lost that comes before the program is there: bubblewrap ignores it."""
+        record = read_json(self.spot.record(name))
+        return bool(record and record["bwrap"])
 
     async def states(self) -> dict[str, Status]:
         """Every program that the supervisor has; none where it does not run."""
@@ -115,7 +118,7 @@ class Supervisor:
         since = started(pid)
         before = await self.states()
         groups = [(one.pid, started(one.pid)) for one in before.values()]
-        with suppress(TimeoutError):
+        with suppress(TimeoutError, Transient):
             # By itself it would stop one after the other.
             async with asyncio.timeout(GONE):
                 await asyncio.gather(*(self.off(self.stop, name) for name in before))
