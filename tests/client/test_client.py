@@ -118,3 +118,9 @@ def test_a_url_may_name_the_api_itself(peer):
     with Client(f"{peer.url}/broker/rest/", token="secret") as client:
         assert client.url == peer.url
         assert client.user()["login"] == "admin"
+
+
+def test_what_is_no_windlass_is_told_from_what_is_not_there(peer):
+    with Client(f"{peer.url}/elsewhere", token="secret") as client, pytest.raises(Away) as caught:
+        client.user()
+    assert str(caught.value) == f"{peer.url}/elsewhere answers, but not as windlass does"

@@ -177,6 +177,9 @@ class Handler(BaseHTTPRequestHandler):
         if ill is not None:
             self.problem(ill, "not now", {"Retry-After": "0"})
             return
+        if not split.path.startswith("/broker/rest"):
+            self.send(404, b"<h1>Not Found</h1>", {"Content-Type": "text/html"})
+            return
         parts = [part for part in split.path.removeprefix("/broker/rest").split("/") if part]
         if parts != ["api"] and not self.signed_in():
             self.problem(401, "sign in")

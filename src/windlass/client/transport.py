@@ -85,7 +85,7 @@ class Transport:
                     raise self.away(error) from error
             else:
                 if response.status_code != 503 or pause is None:
-                    return _checked(response)
+                    return self._checked(response)
                 pause = min(retry_after(response, pause), LONGEST_PAUSE)
             time.sleep(pause)
         raise AssertionError("the last try returns or raises")
@@ -105,6 +105,13 @@ class Transport:
         """The same failure in a person's words."""
         why = str(error) or type(error).__name__
         return Away(f"{self.url} does not answer: {why.partition('] ')[2] or why}")
+
+    def _checked(self, response: httpx.Response) -> httpx.Response:
+        if response.status_code == 404 and "json" not in response.headers.get("Content-Type", ""):
+            raise Away(f"{self.url} answers, but not as windlass does")
+        if response.is_error:
+            raise Problem.of(response)
+        return response
 
 
 def path(*parts: str | int) -> str:
@@ -133,12 +140,6 @@ def retry_after(response: httpx.Response, default: float) -> float:
         return max(0.0, float(response.headers.get("Retry-After", default)))
     except ValueError:
         return default
-
-
-def _checked(response: httpx.Response) -> httpx.Response:
-    if response.is_error:
-        raise Problem.of(response)
-    return response
 
 
 def _never_sent(error: httpx.TransportError) -> bool:
