@@ -2,6 +2,8 @@
 
 import asyncio
 import io
+import os
+import shutil
 import tarfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -43,14 +45,29 @@ def cartridge() -> Cartridge:
     return read_manifest((folder / "manifest.toml").read_text(), folder)
 
 
-@pytest.fixture
-async def node(setting: NodeSetting) -> AsyncIterator[LocalNode]:
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What all gears share, fetched once for all tests."""
+    data = tmp_path_factory.mktemp("prepared")
+    try:
+        asyncio.run(prepare(NodeSetting(data, data)))
+    except Transient as error:
+        pytest.skip(f"no package index: {error}")
+    return data / "shared"
+
+
+async def prepare(setting: NodeSetting) -> None:
     node = LocalNode("local:", setting)
     try:
-        await node.prepare()
-    except Transient as error:
+        await asyncio.gather(node.prepare(), node.prepare())
+    finally:
         await node.close()
-        pytest.skip(f"no package index: {error}")
+
+
+@pytest.fixture
+async def node(setting: NodeSetting, shared: Path) -> AsyncIterator[LocalNode]:
+    shutil.copytree(shared, setting.data / "shared", copy_function=os.link)
+    node = LocalNode("local:", setting)
     yield node
     await node.shutdown()
     await node.close()

@@ -31,13 +31,21 @@ def make(ground: Ground, gear: Gear) -> Place:
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
     give(ground, home.folder, 0, gid, 0o750)
     give(ground, home.instances, 0, 0, 0o700)
-    for folder in (home.root, home.root / "data"):
-        if not folder.exists():
-            folder.mkdir()
-            give(ground, folder, uid, gid, 0o700)
+    if not home.root.exists():
+        make_root(ground, home, uid, gid)
     names(home, uid, gid)
     write_json(home.place, {"uid": uid})
     return Place(HOST, uid)
+
+
+def make_root(ground: Ground, home: Home, uid: int, gid: int) -> None:
+    """The gear's own folder, made where the gear cannot reach it and then renamed."""
+    fresh = home.folder / ".app-root.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / "data").mkdir(parents=True)
+    for folder in (fresh / "data", fresh):
+        give(ground, folder, uid, gid, 0o700)
+    fresh.rename(home.root)
 
 
 def give(ground: Ground, folder: Path, uid: int, gid: int, mode: int) -> None:
@@ -87,7 +95,9 @@ def publish(home: Home, variables: Mapping[str, str]) -> None:
     link.symlink_to(fresh.name)
     link.replace(home.variables)
     for old in home.folder.glob(".env-*"):
-        if old != fresh:
+        if old.is_symlink():
+            old.unlink()
+        elif old != fresh:
             shutil.rmtree(old, ignore_errors=True)
 
 

@@ -100,11 +100,10 @@ async def stop(
     """Stop every instance of the gear but these, side by side."""
     home = ground.home(held.gear)
     gone = present(home, held.gear, supervisor) - set(but)
-    if not gone:
-        return
     held.check()
     await asyncio.gather(*(supervisor.remove(program_name(held.gear, one)) for one in gone))
-    ports.release(ground.layout, {program_name(held.gear, one) for one in gone})
+    prefix = program_name(held.gear, InstanceId(""))
+    ports.release(ground.layout, prefix, {program_name(held.gear, one) for one in but})
     for one in gone:
         home.instance(one).unlink(missing_ok=True)
         runs_of(home, one).unlink(missing_ok=True)

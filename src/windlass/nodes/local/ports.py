@@ -24,12 +24,13 @@ def take(layout: Layout, name: str) -> int:
         return ports[name]
 
 
-def release(layout: Layout, names: Collection[str]) -> None:
-    """These instances need their ports no more."""
+def release(layout: Layout, prefix: str, but: Collection[str]) -> None:
+    """The instances with names like this need their ports no more, but these do."""
     with locked(layout.ports.with_suffix(".lock")):
         ports: dict[str, int] = read_json(layout.ports) or {}
-        if not ports.keys().isdisjoint(names):
-            write_json(layout.ports, {name: ports[name] for name in ports.keys() - set(names)})
+        gone = {name for name in ports if name.startswith(prefix)} - set(but)
+        if gone:
+            write_json(layout.ports, {name: ports[name] for name in ports.keys() - gone})
 
 
 def free(used: set[int]) -> int:
