@@ -3,22 +3,19 @@
 import http.client
 import json
 import os
-import random
 import re
-import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping, Sequence
 from configparser import RawConfigParser
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, NamedTuple, Self
+from typing import IO, Self
 
-DEADLINE = 120.0  # seconds, for anything; a loaded machine is slow, but not that slow
+from system.machine import DEADLINE, free_ports, kill, names, processes, remove, wait_until
+
 READY = "windlass is ready at"
 PASSED = re.compile(
     r"(PIP_.*|UV_.*|.*_PROXY|.*_proxy|SSL_CERT_.*|.*_CA_BUNDLE|GIT_SSL_.*|LANG|LC_.*|TZ|CI)"
@@ -44,6 +41,7 @@ class Installation:
     data: Path | None = None
     folder: Path = field(default_factory=lambda: Path(tempfile.mkdtemp(prefix="wl-", dir="/tmp")))
     process: subprocess.Popen[bytes] | None = None
+    patience: float = DEADLINE
 
     def __post_init__(self) -> None:
         # Others may pass: an ordinary user's files lie below.
@@ -136,7 +134,7 @@ class Installation:
         """Start it and wait until it is ready; another program may snatch a port from us."""
         for _ in range(3):
             self.launch()
-            wait_until(lambda: self.is_ready() or not self.lives(), self.story)
+            self.wait_until(lambda: self.is_ready() or not self.lives())
             if self.is_ready():
                 return
             if "in use" not in self.log():
@@ -240,7 +238,7 @@ class Installation:
 
     def wait_until(self, happened: Callable[[], bool]) -> None:
         """Look until it has happened; a failure tells the story."""
-        wait_until(happened, self.story)
+        wait_until(happened, self.story, self.patience)
 
     def processes(self) -> set[tuple[int, int]]:
         """Its living processes, each a number and a start: those that name its folder in their
@@ -270,74 +268,3 @@ class Installation:
             f"{' '.join(argv)}: {process.returncode}\n{text}\n{self.story()}"
         )
         return text
-
-
-def wait_until(happened: Callable[[], bool], story: Callable[[], str] = str) -> None:
-    """Look until it has happened; the deadline only keeps a failure from lasting forever."""
-    end = time.monotonic() + DEADLINE
-    while not happened():
-        assert time.monotonic() < end, f"it did not happen in {DEADLINE} s\n{story()}"
-        time.sleep(0.1)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports that nobody has; below those that the kernel gives to outgoing connections."""
-    found: list[int] = []
-    while len(found) < number:
-        port = random.randrange(20000, 32000)
-        with socket.socket() as one:
-            try:
-                one.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        found += [port] if port not in found else []
-    return found
-
-
-class Seen(NamedTuple):
-    """A living process: who started it, and when, in ticks since the machine started."""
-
-    parent: int
-    begun: int
-
-
-def processes() -> dict[int, Seen]:
-    """All processes that are not dead already."""
-    found = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                stat = (folder / "stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            if stat[0] not in "ZX":
-                found[int(folder.name)] = Seen(int(stat[1]), int(stat[19]))
-    return found
-
-
-def names(pid: int, text: str) -> bool:
-    """Whether a process's command line or environment holds this text."""
-    for part in ("cmdline", "environ"):
-        try:
-            if text.encode() in Path(f"/proc/{pid}/{part}").read_bytes():
-                return True
-        except OSError:
-            continue
-    return False
-
-
-def kill(pid: int) -> None:
-    """Kill a process that may be gone."""
-    try:
-        os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
-
-
-def remove(folder: Path) -> None:
-    """Delete a folder, also where something is still being unmounted or written in it."""
-    end = time.monotonic() + 20
-    while folder.exists() and time.monotonic() < end:
-        shutil.rmtree(folder, ignore_errors=True)
-        if folder.exists():
-            time.sleep(0.2)

@@ -10,8 +10,8 @@ SHARED: list[structlog.typing.Processor] = [
     structlog.stdlib.add_log_level,
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 ]
-LINE = structlog.processors.KeyValueRenderer(
-    key_order=["timestamp", "level", "event"], drop_missing=True
+LINE = structlog.processors.LogfmtRenderer(
+    key_order=["timestamp", "level", "process", "event"], drop_missing=True
 )
 
 
