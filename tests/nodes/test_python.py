@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import windlass
-from windlass.errors import Transient
+from windlass.errors import Refused, Transient
 from windlass.model.cartridges import Cartridge, read_manifest
 from windlass.model.gears import InstanceState
 from windlass.nodes.local.node import LocalNode
+from windlass.nodes.local.shared import uv_environment
 from windlass.nodes.setting import NodeSetting
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "apps"
@@ -157,5 +158,19 @@ async def test_the_flask_example_is_built_with_its_requirements(bench, tmp_path)
 
 
 async def test_a_requirement_that_does_not_exist_is_named(bench):
-    with pytest.raises(Exception, match="windlass-does-not-exist"):
+    with pytest.raises(Refused, match="windlass-does-not-exist"):
         await bench.build(requirements_txt="windlass-does-not-exist==9\n", app_py="")
+
+
+async def test_builds_ask_the_operators_index(bench, monkeypatch):
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody is there
+    monkeypatch.setenv("UV_HTTP_RETRIES", "0")
+    with pytest.raises(Refused, match="127.0.0.1:9/simple"):
+        await bench.build(requirements_txt="windlass-does-not-exist==9\n", app_py="")
+
+
+def test_uv_understands_pips_names_for_indexes_unless_it_is_told_by_its_own():
+    assert uv_environment({"PIP_INDEX_URL": "a"})["UV_DEFAULT_INDEX"] == "a"
+    told = uv_environment({"PIP_INDEX_URL": "a", "UV_DEFAULT_INDEX": "b"})
+    assert told["UV_DEFAULT_INDEX"] == "b"
+    assert "UV_DEFAULT_INDEX" not in uv_environment({"PIP_INDEX_URL": "a", "UV_INDEX_URL": "b"})

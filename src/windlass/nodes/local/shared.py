@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 
 import uv
@@ -50,7 +51,7 @@ def fetch_servers(there: Path) -> None:
     done = subprocess.run(
         command,
         cwd="/",
-        env={**os.environ, "UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1"},
+        env=uv_environment(os.environ),
         capture_output=True,
         text=True,
         umask=0o022,
@@ -59,3 +60,15 @@ def fetch_servers(there: Path) -> None:
         raise Transient(f"the web servers cannot be fetched: {done.stderr.strip()[-1000:]}")
     fresh.chmod(0o755)
     fresh.rename(there)
+
+
+def uv_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """The operator's settings for uv; indexes may be told by pip's names."""
+    env = {"UV_SYSTEM_CERTS": "1", "UV_NATIVE_TLS": "1", **environ}
+    for ours, older, pip in (
+        ("UV_DEFAULT_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL"),
+        ("UV_INDEX", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"),
+    ):
+        if environ.get(pip) and not environ.get(ours) and not environ.get(older):
+            env[ours] = environ[pip]
+    return env
