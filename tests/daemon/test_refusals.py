@@ -132,6 +132,12 @@ def test_settings_that_cannot_be(environ, words, word):
     assert word in refused(windlassd(environ, "up", *words))
 
 
+def test_a_password_that_is_too_short(environ, tmp_path):
+    line = refused(windlassd({**environ, "WINDLASS_ADMIN_PASSWORD": "short"}, "up"))
+    assert "a password has" in line
+    assert not (tmp_path / "data").exists()
+
+
 def test_an_unknown_flag_is_a_matter_of_usage(environ):
     assert windlassd(environ, "up", "--nonsense").returncode == 2
 

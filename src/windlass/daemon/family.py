@@ -36,6 +36,7 @@ class Family:
         self.verbs = verbs
         self.environ = {**environ, **child_environment()}
         self.out = out
+        self.where = f"{out.name} says why" if out else "the lines above say why"
         self.changed = changed
         self.running: dict[str, Running] = {}
 
@@ -57,7 +58,7 @@ class Family:
             quick = quick + 1 if time.monotonic() - begun < QUICK else 0
             pause = pause_after(quick)
             if pause is None:
-                raise Refused(f"{name} ended at once {quick} times in a row; its log says why")
+                raise Refused(f"{name} ended at once {quick} times in a row; {self.where}")
             log.warning("child.died", name=name, code=code, again_in=pause)
             await asyncio.sleep(pause)
 

@@ -20,7 +20,9 @@ class Stop:
         """One that the signals to this process set."""
         stop, loop = cls(), asyncio.get_running_loop()
         for number in WISHES:
-            loop.add_signal_handler(number, stop.ask)
+            # Who starts us with nohup does not want us to go with the terminal.
+            if number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+                loop.add_signal_handler(number, stop.ask)
         return stop
 
     def ask(self) -> None:

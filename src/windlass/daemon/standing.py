@@ -99,7 +99,8 @@ def alone(data: Path) -> Iterator[None]:
 
     The kernel lets go of it with our last breath, whatever kills us.
     """
-    with (data / "up.lock").open("a") as lock:
+    flags = os.O_RDWR | os.O_CREAT
+    with os.fdopen(os.open(data / "up.lock", flags, 0o600), "r+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

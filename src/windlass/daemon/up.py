@@ -23,6 +23,7 @@ from windlass.daemon.signals import Stop, first_of
 from windlass.daemon.standing import Process, Standing, alone
 from windlass.daemon.welcome import ADMIN_PASSWORD, greet, welcome
 from windlass.errors import Transient
+from windlass.model.accounts import check_password
 from windlass.nodes.local.node import LocalNode
 from windlass.settings import Settings
 from windlass.store import schema
@@ -43,13 +44,16 @@ async def rise(settings: Settings) -> None:
     """Look, prepare, start, and stay until told to stop."""
     # Taken out, so that no process that we start gets to see it.
     password = os.environ.pop(ADMIN_PASSWORD, None)
+    if password:
+        check_password(password)
     stop = Stop.on_signals()
     refuse_trouble(settings, await supervision.routed(settings))
     await refuse_newer(settings)
     make_data_folder(settings.data)
     with alone(settings.data):
         await prepare(settings)
-        await stay(settings, stop, password)
+        if not stop.asked.is_set():
+            await stay(settings, stop, password)
 
 
 async def prepare(settings: Settings) -> None:
@@ -79,7 +83,7 @@ async def prepare_node(settings: Settings) -> None:
 
 async def stay(settings: Settings, stop: Stop, password: str | None) -> None:
     """Run the children until told to stop, or until one of them cannot live."""
-    with log_file(settings.data) as out:
+    with log_of_children(settings.data) as out:
         standing = Standing(settings, Process.of(os.getpid()))
 
         def changed(children: Mapping[str, Process]) -> None:
@@ -120,7 +124,7 @@ def verbs(settings: Settings) -> dict[str, str]:
 
 
 @contextmanager
-def log_file(data: Path) -> Iterator[IO[bytes] | None]:
+def log_of_children(data: Path) -> Iterator[IO[bytes] | None]:
     """Where the children write: to our stderr or, where a person reads that, to a file."""
     if not sys.stderr.isatty():
         yield None
@@ -128,6 +132,6 @@ def log_file(data: Path) -> Iterator[IO[bytes] | None]:
     path = data / "broker.log"
     if path.exists() and path.stat().st_size > OLD_LOG:
         path.replace(path.with_suffix(".log.old"))
-    flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-    with os.fdopen(os.open(path, flags, 0o600), "ab") as file:
+    path.touch(mode=0o600)
+    with path.open("ab") as file:
         yield file

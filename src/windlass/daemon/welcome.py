@@ -126,6 +126,8 @@ def greet(settings: Settings, first: bool) -> None:
     say("", f"windlass is ready at {settings.url}", f"  data      {settings.data}")
     if password_file(settings).exists():
         say(f"  sign-in   {ADMIN}, with the password in {password_file(settings)}")
+    if sys.stderr.isatty():
+        say(f"  log       {settings.data / 'broker.log'}")
     if first:
         say(
             "", "Try next, in another terminal:", *(f"  {line}" for line in next_commands(settings))

@@ -5,7 +5,8 @@ import asyncio
 from windlass.app import open_broker, worker_of
 from windlass.daemon.logs import start_logging
 from windlass.daemon.options import takes
-from windlass.daemon.signals import WISHES
+from windlass.daemon.signals import Stop
+from windlass.engine.worker import Worker
 from windlass.settings import Settings
 
 
@@ -21,8 +22,16 @@ async def working(settings: Settings) -> None:
     broker = await open_broker(settings)
     try:
         worker = worker_of(broker, settings)
-        for number in WISHES:
-            asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+        obeying = asyncio.ensure_future(obey(worker, Stop.on_signals()))
         await worker.run()
+        obeying.cancel()
     finally:
         await broker.close()
+
+
+async def obey(worker: Worker, stop: Stop) -> None:
+    """Pass our wishes on."""
+    await stop.asked.wait()
+    worker.stop()
+    await stop.now.wait()
+    worker.stop()
