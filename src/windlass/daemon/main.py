@@ -2,12 +2,13 @@
 
 import os
 import sys
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version as version_of
 from typing import Annotated
 
 import typer
 
-from windlass.daemon import doctor, down, migrate, route, serve, status, up, work
 from windlass.daemon.parent import die_with_parent
 from windlass.daemon.say import warn
 from windlass.errors import WindlassError
@@ -24,10 +25,18 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for verb in (up.up, down.down, status.status, doctor.doctor):
-    app.command()(verb)
-for verb in (migrate.migrate, serve.serve, work.work, route.route):
-    app.command(rich_help_panel="Single parts, which `up` starts by itself")(verb)
+VERBS = {
+    **dict.fromkeys(("up", "down", "status", "doctor"), "Commands"),
+    **dict.fromkeys(("migrate", "serve", "work", "route"), "Single parts, as `up` runs them"),
+}
+
+
+def add_verbs(words: Sequence[str]) -> None:
+    """Import the verb that is asked for; all of them, which takes a while, only for `--help`."""
+    asked = [word for word in words[:1] if word in VERBS]
+    for name in asked or VERBS:
+        verb = getattr(import_module(f"windlass.daemon.{name}"), name)
+        app.command(rich_help_panel=VERBS[name])(verb)
 
 
 def show_version(wanted: bool) -> None:
@@ -49,6 +58,7 @@ def options(
 def main() -> None:
     """Run the command; a trouble is one line on stderr and exit code 1."""
     die_with_parent(os.environ)
+    add_verbs(sys.argv[1:])
     try:
         app()
     except WindlassError as error:
