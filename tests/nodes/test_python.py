@@ -165,7 +165,7 @@ async def test_a_requirement_that_does_not_exist_is_named(bench):
 async def test_builds_ask_the_operators_index(bench, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")  # nobody is there
     monkeypatch.setenv("UV_HTTP_RETRIES", "0")
-    with pytest.raises(Refused, match="127.0.0.1:9/simple"):
+    with pytest.raises(Refused, match=r"127\.0\.0\.1:9/simple"):
         await bench.build(requirements_txt="windlass-does-not-exist==9\n", app_py="")
 
 

@@ -4,7 +4,6 @@ import asyncio
 import fcntl
 import json
 import os
-import secrets
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -18,8 +17,12 @@ PATIENCE = 30.0  # seconds that a cancelled call waits for its thread
 
 
 def write(path: Path, text: str, mode: int = 0o600) -> None:
-    """Replace a file by a new one; a crash leaves the old or the new."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Replace a file by a new one; a crash leaves the old or the new.
+
+    Two who write the same file hold a lock, so that one name will do for the new one.
+    """
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
         file.write(text)
         file.flush()

@@ -156,6 +156,8 @@ class Supervisor:
             if self.pid() is not None:
                 return
             self.spot.socket.unlink(missing_ok=True)
+            for half in self.spot.programs.glob(".*.new"):  # by someone who was killed writing
+                half.unlink()
             write(self.spot.config, daemon(self.spot))
             done = subprocess.run(
                 [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.spot.config)],
