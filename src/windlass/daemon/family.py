@@ -46,8 +46,8 @@ class Family:
             async with asyncio.TaskGroup() as group:
                 for name in self.verbs:
                     group.create_task(self.keep_one(name))
-        except* Refused as troubles:
-            raise troubles.exceptions[0] from None
+        except ExceptionGroup as troubles:
+            raise troubles.exceptions[0] from None  # all were cancelled with the first
 
     async def keep_one(self, name: str) -> None:
         """Start a child and, whenever it dies, start it again."""
