@@ -58,6 +58,8 @@ async def rise(settings: Settings) -> None:
 
 async def prepare(settings: Settings) -> None:
     """What must be there before the first process starts."""
+    first = not (settings.data / "shared").exists()
+    say("Starting windlass" + ("; the first time takes a little longer." if first else "."))
     make_run_folder(settings.data)
     if schema.is_sqlite(settings.database_url):
         await migrated(settings)
