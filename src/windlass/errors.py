@@ -13,7 +13,12 @@ class Refused(WindlassError):
     """
 
     def __init__(
-        self, message: str, *, code: int | None = None, field: str | None = None, job: int | None = None
+        self,
+        message: str,
+        *,
+        code: int | None = None,
+        field: str | None = None,
+        job: int | None = None,
     ) -> None:
         super().__init__(message)
         self.code = code

@@ -5,7 +5,8 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Self, get_args, get_origin
+from types import GenericAlias
+from typing import Any, Self
 
 from windlass.errors import Refused
 
@@ -123,9 +124,9 @@ def parsed(cls: type[Settings], name: str, value: Any) -> Any:
     try:
         if kind is bool:
             return value if isinstance(value, bool) else truth(str(value))
-        if get_origin(kind) is tuple:
+        if isinstance(kind, GenericAlias):
             items = value.split(",") if isinstance(value, str) else value
-            return tuple(get_args(kind)[0](item) for item in items if str(item).strip())
+            return tuple(kind.__args__[0](item) for item in items if str(item).strip())
         return kind(value)
     except (ValueError, TypeError):
         raise Refused(f"{name.replace('_', '-')} cannot be {value!r}") from None

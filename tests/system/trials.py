@@ -36,8 +36,10 @@ class Failing(Database):
         self.writes = 0
 
     @asynccontextmanager
-    async def write(self, by: Lease | WorkerId | None = None) -> AsyncIterator[Connection]:
-        async with super().write(by) as connection:
+    async def write(
+        self, by: Lease | WorkerId | None = None, *, quiet: bool = False
+    ) -> AsyncIterator[Connection]:
+        async with super().write(by, quiet=quiet) as connection:
             before = await changes(connection)
             yield connection
             self.writes += await changes(connection) > before

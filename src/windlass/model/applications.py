@@ -35,7 +35,10 @@ class Domain:
 
 @dataclass(frozen=True)
 class Application:
-    """An application as the broker knows it; `leaving` is the job that takes it away."""
+    """An application as the broker knows it.
+
+    `maker` is the job that is still making it, `leaving` the one that takes it away.
+    """
 
     id: AppId
     domain: DomainId
@@ -44,6 +47,7 @@ class Application:
     name: str
     cartridge: str
     state: AppState
+    maker: int | None
     leaving: int | None
     release: ReleaseId | None
     created: float

@@ -91,8 +91,8 @@ class DeleteApplication(OnApplication):
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """First it is marked and silent, then its gears go; the rows are the last."""
         application = await world.store.applications.get(self.application)
-        if application is None:
-            return
+        if application is None or application.maker is not None:
+            return  # there never was one, or whoever makes one of this id comes after us
         yield MarkLeaving(self.application, application.state)
         for host in await world.store.routing.hosts(self.application):
             yield CloseRoute(self.application, host)

@@ -132,8 +132,10 @@ class Applications:
             return {row.name: row.value for row in rows}
 
 
-SELECT = select(applications, domains.c.name.label("domain_name"), domains.c.owner).join(
-    domains, domains.c.id == applications.c.domain
+SELECT = (
+    select(applications, domains.c.name.label("domain_name"), domains.c.owner, holds.c.job)
+    .join(domains, domains.c.id == applications.c.domain)
+    .join(holds, holds.c.key == applications.c.hold)
 )
 
 
@@ -147,6 +149,7 @@ def application_of(row: Any) -> Application:
         name=row.name,
         cartridge=row.cartridge,
         state=AppState(row.state),
+        maker=row.job,
         leaving=row.leaving,
         release=ReleaseId(row.release) if row.release else None,
         created=row.created,

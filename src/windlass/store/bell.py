@@ -8,7 +8,7 @@ from windlass.store.database import Database
 from windlass.store.sqlite import Sqlite
 
 GLANCE = 0.01  # seconds between looks at SQLite's data version: a read of one page
-DOZE = 0.25  # seconds between looks at a server that nobody told us of
+DOZE = 0.25  # seconds between looks while a server cannot tell us
 
 
 class Bell:
@@ -18,28 +18,28 @@ class Bell:
         self.database = database
         self.here = asyncio.Event()
         self.version = self.glance()
+        if database.notifier is not None:
+            database.notifier.start()
 
     def glance(self) -> int | None:
-        """A number that changes when another process has written; None where there is none."""
+        """SQLite's number that changes when another process has written."""
         inner = self.database.inner
         return inner.data_version() if isinstance(inner, Sqlite) else None
 
     async def wait(self, patience: float) -> bool:
         """Until something may have changed (true), or `patience` seconds are over."""
+        if self.version is None:
+            deaf = not (self.database.notifier and self.database.notifier.connected)
+            return await self.rung(min(DOZE, patience) if deaf else patience) or deaf
         loop = asyncio.get_running_loop()
         until = loop.time() + patience
-        while True:
-            pause = GLANCE if self.version is not None else DOZE
-            left = until - loop.time()
-            if await self.rung(max(min(pause, left), 0)):
+        while (left := until - loop.time()) > 0:
+            if await self.rung(min(GLANCE, left)):
                 return True
-            if self.version is None and left > DOZE:
-                return True  # a server may have changed without a word
             if (version := self.glance()) != self.version:
                 self.version = version
                 return True
-            if left <= 0:
-                return False
+        return False
 
     async def rung(self, patience: float) -> bool:
         """Whether this process writes something within `patience` seconds."""

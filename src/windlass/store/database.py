@@ -16,6 +16,7 @@ from sqlalchemy.types import BigInteger, Float
 from windlass.engine.lease import Lease, WorkerId
 from windlass.errors import LeaseLost, Refused, Transient
 from windlass.store.connection import Connection, Rows
+from windlass.store.notify import Notifier
 from windlass.store.sqlite import Sqlite
 from windlass.store.tables import workers
 
@@ -112,10 +113,12 @@ class Database:
         scheme = url.partition(":")[0]
         self.rung: set[asyncio.Event] = set()
         self.inner: Sqlite | Postgres
+        self.notifier: Notifier | None = None
         if scheme == "sqlite":
             self.inner = Sqlite(url.removeprefix("sqlite:///"))
         elif scheme in ("postgresql", "postgres"):
             self.inner = Postgres(url)
+            self.notifier = Notifier(url, self.wake)
         else:
             raise Refused(f"a database is sqlite:///FILE or postgresql://..., not {scheme}:")
 
@@ -125,14 +128,20 @@ class Database:
         return self.inner.dialect
 
     @asynccontextmanager
-    async def write(self, by: Lease | WorkerId | None = None) -> AsyncIterator[Connection]:
-        """A transaction; with a lease or a worker it begins at the fence."""
+    async def write(
+        self, by: Lease | WorkerId | None = None, *, quiet: bool = False
+    ) -> AsyncIterator[Connection]:
+        """A transaction; with a lease or a worker it begins at the fence.
+
+        Whoever waits for changes is woken after the commit, unless it is `quiet`.
+        """
         with translated():
             async with self.inner.write() as connection:
                 if by is not None:
                     await fence(connection, by)
                 yield connection
-        self.ring()
+        if not quiet:
+            self.ring()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -142,12 +151,20 @@ class Database:
                 yield connection
 
     def ring(self) -> None:
-        """Something was written in this process: wake whoever waits for changes here."""
+        """Something was written in this process: wake whoever waits for changes, anywhere."""
+        self.wake()
+        if self.notifier is not None:
+            self.notifier.ring()
+
+    def wake(self) -> None:
+        """Wake whoever waits for changes in this process."""
         for bell in self.rung:
             bell.set()
 
     async def close(self) -> None:
         """Close every connection."""
+        if self.notifier is not None:
+            await self.notifier.close()
         await self.inner.close()
 
 

@@ -47,14 +47,22 @@ async def cancelled(connection: Connection, of: Collection[JobId]) -> set[JobId]
 async def supersede(connection: Connection, by: JobId, below: Collection[Placed]) -> None:
     """A final job closes what is queued or buried below it, and asks what runs to stop."""
     trouble = Trouble("Superseded", f"superseded by job {by}")
-    for one in below:
-        if one.phase in (Phase.WAITING, Phase.READY):
+    for one in sorted(below, key=lambda placed: placed.job):
+        phase = await locked_phase(connection, one.job)  # a worker may have claimed it just now
+        if phase in (Phase.WAITING, Phase.READY):
             await close(connection, one.job, Phase.CANCELLED, trouble)
-        elif one.phase is Phase.BURIED:
+        elif phase is Phase.BURIED:  # what it has made is the final job's to take away
+            await connection.execute(update(holds).where(holds.c.job == one.job).values(job=None))
             await close(connection, one.job, Phase.FAILED, trouble)
-        else:
+        elif not phase.ended:
             await promise(connection, one.job, CANCEL, reason=trouble.text)
             await hurry(connection, one.job)
+
+
+async def locked_phase(connection: Connection, job: JobId) -> Phase:
+    """Where a job is, and stays until we commit."""
+    query = select(jobs.c.phase).where(jobs.c.id == job).with_for_update()
+    return Phase((await connection.execute(query)).scalar_one())
 
 
 async def hurry(connection: Connection, job: JobId) -> None:

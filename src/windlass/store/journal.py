@@ -72,7 +72,7 @@ class SqlJournal:
 
     async def beat(self, worker: WorkerId) -> dict[WorkerId, int]:
         """One more beat; everybody's counters."""
-        async with self.database.write(worker) as connection:
+        async with self.database.write(worker, quiet=True) as connection:
             await connection.execute(
                 update(workers).where(workers.c.id == worker).values(beat=workers.c.beat + 1)
             )
@@ -95,8 +95,11 @@ class SqlJournal:
         self, worker: WorkerId, tubes: Collection[str], room: int, job: JobId | None = None
     ) -> list[Claimed]:
         """Up to `room` ready jobs, or just this one."""
-        async with self.database.write(worker) as connection:
-            return await claiming.claim(connection, worker, tubes, room, job)
+        async with self.database.write(worker, quiet=True) as connection:
+            found = await claiming.claim(connection, worker, tubes, room, job)
+        if found:
+            self.database.ring()  # a claim that found nothing is no news
+        return found
 
     async def write(self, lease: Lease, events: Sequence[Event]) -> None:
         """Make events durable, in a commit with others."""
@@ -131,8 +134,7 @@ class SqlJournal:
                 raise NotFound(f"there is no job {job}")
             roots = scope_of(scope).roots()
             await line.lock(connection, roots)
-            locked = select(jobs.c.phase).where(jobs.c.id == job).with_for_update()
-            phase = Phase(await one(connection, locked))
+            phase = await intents.locked_phase(connection, job)
             if phase.ended:
                 raise Conflict(f"job {job} is {phase} already", job=job)
             if phase in QUEUED:
@@ -202,7 +204,7 @@ class SqlJournal:
 
     async def prune(self, complete_after: float, rows_after: float) -> int:
         """Forget steps of what completed, and what ended long ago, a batch at a time."""
-        async with self.database.write() as connection:
+        async with self.database.write(quiet=True) as connection:
             done = jobs.c.phase == Phase.COMPLETE
             steps = await ids(connection, done & ~jobs.c.pruned & older(complete_after))
             await connection.execute(delete(events).where(events.c.job.in_(steps)))

@@ -1,0 +1,12 @@
+"""Contracts: one text, every backend, real servers."""
+
+import pytest
+
+from engine.shop import Workshop
+from windlass.store.database import Database
+
+
+@pytest.fixture
+def workshop(database: Database) -> Workshop:
+    """An engine on each kind of datastore."""
+    return Workshop(database)

@@ -1,0 +1,286 @@
+"""The journal's contract, with the interleavings that have broken others, on both datastores."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import text
+
+from conftest import until
+from engine.shop import Stock, Workshop
+from windlass.engine.job import Asker, Phase
+from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
+from windlass.engine.lease import Lease, WorkerId
+from windlass.engine.scope import Scope
+from windlass.errors import LeaseLost, OverLimit
+from windlass.store.database import Database
+from windlass.store.journal import SqlJournal
+
+ME = WorkerId("w-me")
+
+
+@dataclass(frozen=True)
+class Both(Stock):
+    """Works on two shops at once."""
+
+    second: str = ""
+
+    @property
+    def scope(self) -> Scope:
+        return Scope(exclusive={self.shop, self.second})
+
+
+@pytest.fixture
+async def other(database: Database) -> AsyncIterator[SqlJournal]:
+    """The same datastore, as another process sees it."""
+    elsewhere = Database(database.url)
+    journal = SqlJournal(elsewhere)
+    yield journal
+    await journal.close()
+    await elsewhere.close()
+
+
+def crew(id: str) -> Crew:
+    return Crew(WorkerId(id), "host", 1, 10, ("default",), frozenset())
+
+
+async def claimed(workshop: Workshop, worker: WorkerId = ME) -> Claimed:
+    (one,) = await workshop.journal.claim(worker, ["default"], 1)
+    return one
+
+
+def event(lease: Lease, number: int, kind: EventKind = EventKind.LOG, **detail: object) -> Event:
+    return Event(lease.job, number, kind, None, lease.number, time.time(), detail)
+
+
+async def test_a_job_is_claimed_once(workshop: Workshop, other: SqlJournal) -> None:
+    await workshop.journal.enlist(crew(ME))
+    await other.enlist(crew("w-other"))
+    for number in range(20):
+        await workshop.submit(Stock(f"s{number}", "put a"))
+    claims = [workshop.journal.claim(ME, ["default"], 3) for _ in range(8)]
+    claims += [other.claim(WorkerId("w-other"), ["default"], 3) for _ in range(8)]
+    found = [one.lease.job for some in await asyncio.gather(*claims) for one in some]
+    assert len(found) == len(set(found)) == 20
+
+
+async def test_the_dead_write_nothing(workshop: Workshop, other: SqlJournal) -> None:
+    await workshop.journal.enlist(crew(ME))
+    await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    await other.retire(ME)
+    with pytest.raises(LeaseLost):
+        await workshop.journal.write(lease, [event(lease, 1)])
+    with pytest.raises(LeaseLost):
+        await workshop.journal.settle(lease, [], End(Phase.COMPLETE, 100.0))
+    with pytest.raises(LeaseLost):
+        await workshop.journal.beat(ME)
+    with pytest.raises(LeaseLost):
+        await workshop.journal.claim(ME, ["default"], 1)
+    assert await workshop.kinds(lease.job) == []
+
+
+async def test_a_death_waits_for_a_flush_under_way(workshop: Workshop, other: SqlJournal) -> None:
+    """Or the zombie's rows would land under the next lease."""
+    await workshop.journal.enlist(crew(ME))
+    await workshop.submit(Stock("s1", "put a"))
+    await claimed(workshop)
+    async with workshop.database.write(ME):
+        death = asyncio.ensure_future(other.retire(ME))
+        done, _ = await asyncio.wait({death}, timeout=0.3)
+        assert not done
+    assert [nudge.job for nudge in await death] == [1]
+
+
+async def test_a_settle_of_an_older_lease_is_refused(workshop: Workshop) -> None:
+    await workshop.journal.enlist(crew(ME))
+    await workshop.submit(Stock("s1", "put a"))
+    first = (await claimed(workshop)).lease
+    await workshop.journal.retire(ME)
+    await workshop.journal.enlist(crew("w-next"))
+    second = await claimed(workshop, WorkerId("w-next"))
+    assert second.lease.number == first.number + 1
+    await workshop.journal.enlist(crew(ME))
+    with pytest.raises(LeaseLost):
+        await workshop.journal.settle(first, [], End(Phase.COMPLETE, 100.0))
+
+
+async def test_a_waiter_is_let_go_whoever_ends_first(workshop: Workshop, other: SqlJournal) -> None:
+    """Two end at once, and a third waits for both: the later one sees that both are over."""
+    await workshop.journal.enlist(crew(ME))
+    await other.enlist(crew("w-other"))
+    for round in range(10):
+        await workshop.submit(Stock(f"a{round}/x", "put a"))
+        await workshop.submit(Stock(f"b{round}/x", "put b"))
+        one = (await claimed(workshop)).lease
+        (two,) = await other.claim(WorkerId("w-other"), ["default"], 1)
+        waiter = await workshop.submit(Both(f"a{round}", "", second=f"b{round}"))
+        assert await workshop.phase(waiter) is Phase.WAITING
+        end = End(Phase.COMPLETE, 100.0)
+        await asyncio.gather(
+            workshop.journal.settle(one, [], end), other.settle(two.lease, [], end)
+        )
+        assert await workshop.phase(waiter) is Phase.READY
+        lease = (await claimed(workshop)).lease
+        await workshop.journal.settle(lease, [], end)
+
+
+async def test_a_submit_beside_an_end_never_waits_for_ever(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    await workshop.journal.enlist(crew(ME))
+    for round in range(20):
+        await workshop.submit(Stock(f"s{round}", "put a"))
+        lease = (await claimed(workshop)).lease
+        job, _ = await asyncio.gather(
+            workshop.submit(Stock(f"s{round}", "put b")),
+            workshop.journal.settle(lease, [], End(Phase.COMPLETE, 100.0)),
+        )
+        assert await workshop.phase(job) is Phase.READY
+        lease = (await claimed(workshop)).lease
+        await workshop.journal.settle(lease, [], End(Phase.COMPLETE, 100.0))
+
+
+async def test_conflicting_submits_see_each_other(workshop: Workshop, other: SqlJournal) -> None:
+    elsewhere = Workshop(other.database)
+    for round in range(10):
+        asked = [
+            here.submit(Stock(f"s{round}", "put a"))
+            for here in (workshop, elsewhere, workshop, elsewhere)
+        ]
+        phases = [await workshop.phase(job) for job in await asyncio.gather(*asked)]
+        assert sorted(phases) == [Phase.READY, Phase.WAITING, Phase.WAITING, Phase.WAITING]
+
+
+async def test_quota_holds_across_processes(workshop: Workshop, other: SqlJournal) -> None:
+    elsewhere = Workshop(other.database)
+    asked = [
+        here.submit(Stock(f"{side}{n}", "put a", quota=10))
+        for n in range(10)
+        for side, here in (("a", workshop), ("b", elsewhere))
+    ]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    assert sum(isinstance(one, OverLimit) for one in results) == 10
+
+
+async def test_a_cancel_and_a_point_of_no_return_exclude_each_other(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    await workshop.journal.enlist(crew(ME))
+    promises = set()
+    for round in range(20):
+        await workshop.submit(Stock(f"s{round}", "put a"))
+        lease = (await claimed(workshop)).lease
+        cancel = other.cancel(lease.job, Asker("anna"), None)
+        passing = workshop.journal.pass_no_return(lease, [])
+        refused, passed = await asyncio.gather(cancel, passing, return_exceptions=True)
+        assert isinstance(refused, Exception) == passed
+        promises.add(passed)
+        end = End(Phase.COMPLETE if passed else Phase.CANCELLED, 100.0)
+        assert await workshop.journal.settle(lease, [], end) is not None
+    assert promises <= {True, False}
+
+
+async def test_what_was_cancelled_does_not_complete(workshop: Workshop) -> None:
+    await workshop.journal.enlist(crew(ME))
+    await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    await workshop.journal.cancel(lease.job, Asker("anna"), None)
+    told = [event(lease, 1, EventKind.ENDED)]
+    assert await workshop.journal.settle(lease, told, End(Phase.COMPLETE, 100.0)) is None
+    assert await workshop.kinds(lease.job) == []
+    assert await workshop.journal.cancelled([lease.job]) == {lease.job}
+
+
+async def test_events_sent_twice_stand_once(workshop: Workshop) -> None:
+    await workshop.journal.enlist(crew(ME))
+    await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    for _ in range(2):
+        await workshop.journal.write(lease, [event(lease, 1), event(lease, 2)])
+    assert await workshop.kinds(lease.job) == ["log", "log"]
+
+
+async def test_any_text_can_be_told(workshop: Workshop) -> None:
+    """A NUL in a log line has aborted a whole group elsewhere."""
+    await workshop.journal.enlist(crew(ME))
+    await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    odd = "nul \x00, half a pair \ud800, snow \u2603"
+    await workshop.journal.write(lease, [event(lease, 1, text=odd)])
+    await workshop.journal.retire(ME)
+    await workshop.journal.enlist(crew(ME))
+    assert (await claimed(workshop)).events[0].detail["text"] == odd
+
+
+async def test_claims_that_come_to_nothing_are_counted(workshop: Workshop) -> None:
+    await workshop.submit(Stock("s1", "put a"))
+    for expected in (1, 2, 3):
+        await workshop.journal.enlist(crew(ME))
+        assert (await claimed(workshop)).crashes == expected
+        await workshop.journal.retire(ME)
+    await workshop.journal.enlist(crew(ME))
+    lease = (await claimed(workshop)).lease
+    await workshop.journal.write(lease, [event(lease, 1)])
+    await workshop.journal.retire(ME)
+    await workshop.journal.enlist(crew(ME))
+    assert (await claimed(workshop)).crashes == 1  # an event since then: it got somewhere
+
+
+async def test_a_poisonous_job_is_set_aside(workshop: Workshop) -> None:
+    job = await workshop.submit(Stock("s1", "put a"))
+    for _ in range(5):
+        await workshop.journal.enlist(crew(ME))
+        await claimed(workshop)
+        await workshop.journal.retire(ME)
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.BURIED]
+    assert "died 5 times" in (await workshop.row(job)).trouble
+    assert workshop.shop.acts == []
+
+
+async def test_a_job_is_handed_over_when_its_worker_leaves(workshop: Workshop) -> None:
+    gate = workshop.shop.gates["put b"] = asyncio.Event()
+    job = await workshop.submit(Stock("s1", "put a; put b; put c"))
+    async with workshop.working() as (worker,):
+        await until(lambda: "put b" in workshop.shop.acts)
+        worker.stop()
+        gate.set()
+    assert (await workshop.row(job)).worker is None
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    assert workshop.shop.acts == ["put a", "put b", "put c"]
+
+
+async def test_a_worker_that_is_cut_off_counts_no_try(workshop: Workshop) -> None:
+    workshop.shop.gates["put a"] = asyncio.Event()
+    job = await workshop.submit(Stock("s1", "put a"))
+    async with workshop.working() as (worker,):
+        await until(lambda: workshop.shop.acts)
+        worker.stop()
+        worker.stop()
+    assert (await workshop.kinds(job))[-1] == "interrupted"
+    del workshop.shop.gates["put a"]
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    row = await workshop.row(job)
+    assert '"tries":1' in row.history
+
+
+async def test_steps_are_pruned_and_a_history_stays(workshop: Workshop) -> None:
+    workshop.shop.refusals.add("put bad")
+    good = await workshop.submit(Stock("s1", "put a; put b"))
+    bad = await workshop.submit(Stock("s2", "put bad"))
+    async with workshop.working():
+        await workshop.ended(good, bad)
+    await workshop.journal.prune(0, 1000)
+    assert await workshop.kinds(good) == []
+    assert await workshop.kinds(bad) != []
+    row = await workshop.row(good)
+    assert row.percent == 100.0
+    assert row.history.count("Put") >= 2
+    await workshop.journal.prune(0, 0)
+    async with workshop.database.read() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM jobs"))).scalar_one() == 0
