@@ -3,6 +3,9 @@
 import os
 import socket
 
+from litestar import Litestar
+
+from windlass.api.app import build
 from windlass.broker import Broker
 from windlass.catalog import Catalog
 from windlass.daemon.folders import run_folder
@@ -99,3 +102,8 @@ class OwnBeats(SqlJournal):
         """Let go of the connection too."""
         await super().close()
         await self.database.close()
+
+
+def api_of(broker: Broker, settings: Settings) -> Litestar:
+    """The API on a broker."""
+    return build(broker, settings)
