@@ -5,7 +5,7 @@ import time
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -41,6 +41,9 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     blocking = line.waits(scope, before)
     phase = Phase.DELAYED if request.delay else Phase.WAITING if blocking else Phase.READY
     job = await insert_job(connection, request, scope, phase, place)
+    if request.retry_of is not None:
+        again = update(jobs).where(jobs.c.id == request.retry_of)
+        await connection.execute(again.values(retried_by=job))
     found = await reserve(connection, job)
     await hold(connection, job, found)
     if phase is not Phase.DELAYED:
