@@ -13,6 +13,7 @@ from windlass.api import (
     cartridges,
     domains,
     health,
+    job_events,
     jobs,
     releases,
     service,
@@ -53,7 +54,7 @@ HANDLERS = [
     jobs.list_application_jobs,
     jobs.list_jobs_of_id,
     jobs.show_job,
-    jobs.job_event,
+    job_events.job_event,
 ]
 
 

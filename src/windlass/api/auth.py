@@ -28,11 +28,8 @@ async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     if handler.opt.get("open"):
         return
     caller = await signed_in(connection)
-    changes = cast(HTTPScope, connection.scope)["method"] not in (
-        "GET",
-        "HEAD",
-    ) and not handler.opt.get("harmless")
-    if changes and caller.scope == READ:
+    reads = handler.opt.get("harmless") or method_of(connection) in ("GET", "HEAD")
+    if caller.scope == READ and not reads:
         raise Denied("this token may only read")
     cast(dict[str, Any], connection.scope)["auth"] = caller
 

@@ -2,51 +2,35 @@
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Collection
 from enum import StrEnum
 from hashlib import blake2b
 from typing import TypeVar
 
 import msgspec
-from litestar import Response, get, post, route
+from litestar import Response, get, route
 from litestar.response import Stream
 
-from windlass.api.answers import json_answer, raw_answer
+from windlass.api.answers import raw_answer
 from windlass.api.applications import APP_ID, application_of
 from windlass.api.auth import HARMLESS
-from windlass.api.bodies import Body, body_of
 from windlass.api.domains import domain_of, owner_of
 from windlass.api.paging import cut, limit_of, moment, page, whole
-from windlass.api.prefer import LONGEST, job_answer, key_of
+from windlass.api.prefer import LONGEST
 from windlass.api.requests import Asked
 from windlass.api.stream import EVENTS, stream
 from windlass.api.wire import Json
-from windlass.broker import Broker
-from windlass.engine.job import Phase, Request, Status, clean
-from windlass.engine.known import revive
+from windlass.engine.job import Phase, Status
 from windlass.engine.lease import JobId
-from windlass.engine.operation import Operation
-from windlass.errors import Conflict, Denied, NotFound, Refused
+from windlass.errors import Denied, NotFound, Refused
 from windlass.model.accounts import LOGIN
-from windlass.model.ids import ReleaseId
-from windlass.operations.releases import DeployRelease
 from windlass.store.jobs import Filter, View
 
 MEMBER = ["/jobs/{id:str}", "/job/{id:str}"]
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 KIND = re.compile(r"[a-z0-9-]{1,64}")
 IDS = re.compile(r"[0-9]{1,18}(,[0-9]{1,18}){0,199}")
-LONGEST_REASON = 500
-OPERATORS = ("kick", "skip", "undo", "discard")
 E = TypeVar("E", bound=StrEnum)
-
-
-class JobEvent(Body, frozen=True):
-    """What is to happen to a job."""
-
-    event: str
-    reason: str | None = None
-    step: int | None = None
 
 
 # -- lists ---------------------------------------------------------------------------------
@@ -194,68 +178,3 @@ async def job_of(request: Asked) -> View:
     if view is None or not request.caller.may_see(view.owner):
         raise NotFound(f"there is no job {id}")
     return view
-
-
-# -- events --------------------------------------------------------------------------------
-
-
-Answer = Response[bytes] | Response[str]
-
-
-@post([path + "/events" for path in MEMBER], opt={"body": JobEvent})
-async def job_event(request: Asked) -> Answer:
-    """Cancel or retry a job; operators may kick, skip, undo and discard."""
-    view = await job_of(request)
-    wish = checked(await body_of(request, JobEvent))
-    if wish.event in OPERATORS and not request.caller.user.admin:
-        raise Denied(f"only operators may {wish.event} a job")
-    act = ACTS.get(wish.event)
-    if act is None:
-        raise Refused(f"there is no event {wish.event[:64]!r}", field="event", code=126)
-    return await act(request, view, wish)
-
-
-def checked(wish: JobEvent) -> JobEvent:
-    """The wish, or Refused with what is wrong with it."""
-    if wish.reason is not None and len(wish.reason) > LONGEST_REASON:
-        raise Refused(f"a reason has up to {LONGEST_REASON} characters", field="reason")
-    return wish
-
-
-async def cancel(request: Asked, view: View, wish: JobEvent) -> Answer:
-    """Take the job back; to ask a second time changes nothing."""
-    reason = clean(wish.reason) if wish.reason else None
-    await request.front.broker.cancel(view.id, request.asker, reason)
-    return json_answer(await request.front.job_now(view.id))
-
-
-async def retry(request: Asked, view: View, _: JobEvent) -> Answer:
-    """A new job of the same request."""
-    if view.phase not in (Phase.FAILED, Phase.CANCELLED):
-        raise Conflict(f"job {view.id} is {view.phase}; only what has failed can be tried again")
-    if view.retried_by is not None:
-        raise Conflict(f"job {view.id} was tried again already", job=view.retried_by)
-    operation: Operation[Broker] = revive(Operation, view.kind, view.version, view.data)
-    if isinstance(operation, DeployRelease):
-        await check_source(request, operation.release)
-    asking = Request(
-        operation,
-        view.owner,
-        request.asker,
-        view.subject,
-        key=key_of(request),
-        retry_of=view.id,
-    )
-    return await job_answer(request, (await request.front.broker.submit(asking)).job)
-
-
-async def check_source(request: Asked, release: ReleaseId) -> None:
-    """What was uploaded goes with the deployment that fails."""
-    if not await asyncio.to_thread(request.front.broker.archive(release).exists):
-        raise Conflict("the uploaded source is not there any more; upload it again")
-
-
-ACTS: dict[str, Callable[[Asked, View, JobEvent], Awaitable[Answer]]] = {
-    "cancel": cancel,
-    "retry": retry,
-}
