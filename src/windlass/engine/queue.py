@@ -32,5 +32,8 @@ class Queue(Protocol):
     async def delete(self, nudge: Nudge) -> None:
         """It has been looked at; called right after the claim."""
 
+    async def check(self) -> None:
+        """Whether it is there; raises Transient with the reason while it is away."""
+
     async def close(self) -> None:
         """Let go of connections and threads."""

@@ -2,6 +2,8 @@
 
 from collections.abc import Collection, Mapping
 
+from sqlalchemy import literal, select
+
 from windlass.engine.queue import Nudge
 from windlass.store.bell import Bell
 from windlass.store.database import Database
@@ -29,6 +31,11 @@ class DatastoreQueue:
 
     async def delete(self, nudge: Nudge) -> None:
         """Nothing: the claim has taken the job out of the line."""
+
+    async def check(self) -> None:
+        """Whether the datastore answers."""
+        async with self.database.read() as connection:
+            await connection.execute(select(literal(1)))
 
     async def close(self) -> None:
         """Listen no more."""

@@ -6,14 +6,16 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from windlass.engine.queue import Nudge
+from windlass.queues.weights import Turns
 
 
 class MemoryQueue:
-    """`memory:`; nudges by priority, then in the order they came."""
+    """`memory:`; tubes by their weights, in each nudges by priority, then as they came."""
 
     def __init__(self, url: str, database: Any = None) -> None:
-        self.heap: list[tuple[int, int, Nudge]] = []
+        self.heaps: dict[str, list[tuple[int, int, Nudge]]] = {}
         self.count = 0
+        self.turns = Turns()
         self.came = asyncio.Condition()
 
     async def put(self, nudges: Collection[Nudge]) -> None:
@@ -21,7 +23,8 @@ class MemoryQueue:
         async with self.came:
             for nudge in nudges:
                 self.count += 1
-                heapq.heappush(self.heap, (nudge.priority, self.count, nudge))
+                heap = self.heaps.setdefault(nudge.tube, [])
+                heapq.heappush(heap, (nudge.priority, self.count, nudge))
             self.came.notify_all()
 
     async def reserve(self, tubes: Mapping[str, int], patience: float) -> Nudge | None:
@@ -35,17 +38,18 @@ class MemoryQueue:
             return None
 
     def take(self, tubes: Mapping[str, int]) -> Nudge | None:
-        """The first nudge of one of these tubes, out of the heap."""
-        fitting = [entry for entry in self.heap if entry[2].tube in tubes]
-        if not fitting:
-            return None
-        first = min(fitting)
-        self.heap.remove(first)
-        heapq.heapify(self.heap)
-        return first[2]
+        """The first nudge of the tube whose turn it is, of those that have one."""
+        for tube in self.turns.order(tubes):
+            if heap := self.heaps.get(tube):
+                self.turns.took(tube, tubes[tube])
+                return heapq.heappop(heap)[2]
+        return None
 
     async def delete(self, nudge: Nudge) -> None:
         """Nothing: what is reserved is gone already."""
+
+    async def check(self) -> None:
+        """Nothing: it is always here."""
 
     async def close(self) -> None:
         """Nothing to let go of."""
