@@ -15,6 +15,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from engine.shop import Workshop
 from windlass.store.database import Database
 from windlass.store.schema import upgrade
 
@@ -64,7 +65,8 @@ class PostgresServer:
         )
 
     def stop(self) -> None:
-        self.run(f"{self.bin}/pg_ctl", "-D", str(self.folder / "data"), "-m", "immediate", "-w", "stop")
+        data = str(self.folder / "data")
+        self.run(f"{self.bin}/pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 
     def url(self, database: str) -> str:
         return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
@@ -110,6 +112,12 @@ async def database(database_url: str) -> AsyncIterator[Database]:
     database = Database(database_url)
     yield database
     await database.close()
+
+
+@pytest.fixture
+def workshop(database: Database) -> Workshop:
+    """An engine on each kind of datastore, in a small world of its own."""
+    return Workshop(database)
 
 
 async def until(condition, patience: float = 60.0):  # type: ignore[no-untyped-def]

@@ -75,6 +75,7 @@ class Postgres:
     dialect = "postgresql"
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.engine = create_async_engine(
             "postgresql+asyncpg" + url[url.index("://") :],
             pool_size=8,

@@ -5,98 +5,80 @@ Flush at once, no timer: what arrives while a flush is under way shares the next
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import structlog
-from sqlalchemy.dialects.postgresql import insert as upsert
 
-from windlass.engine.journal import Event
-from windlass.engine.lease import Lease, WorkerId
-from windlass.errors import LeaseLost, Transient
+from windlass.engine.journal import End, Event
+from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.errors import Transient
 from windlass.store.database import Database
-from windlass.store.rows import event_row
-from windlass.store.tables import events
+from windlass.store.hot import Entry, hot_of
 
-MOST = 2000  # events of one flush
+MOST = 500  # entries of one flush
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
-
-INSERT = upsert(events).on_conflict_do_nothing()  # a commit of unknown outcome is sent again
 
 log = structlog.get_logger()
 
 
 @dataclass
-class Entry:
-    """What one job waits for."""
+class Waiting:
+    """An entry and who waits for it: true once it is durable, false if it must be settled."""
 
-    lease: Lease
-    events: Sequence[Event]
-    written: asyncio.Future[None] = field(
-        default_factory=lambda: asyncio.get_running_loop().create_future()
-    )
+    entry: Entry
+    written: asyncio.Future[bool]
 
 
 class Flusher:
-    """Group commit for the events of a process."""
+    """Group commit for the events, and the plain ends, of a process."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.waiting: list[Entry] = []
+        self.hot = hot_of(database)
+        self.waiting: list[Waiting] = []
         self.flushing: asyncio.Future[None] | None = None
 
-    async def write(self, lease: Lease, events: Sequence[Event]) -> None:
-        """Return when these are durable; LeaseLost if the worker was declared dead."""
-        entry = Entry(lease, events)
-        self.waiting.append(entry)
+    async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
+        """Return when these are durable; LeaseLost if the worker was declared dead.
+
+        False, and nothing was written, if the end must look around before it is written.
+        """
+        written = asyncio.get_running_loop().create_future()
+        self.waiting.append(Waiting(Entry(lease, events, end), written))
         if self.flushing is None or self.flushing.done():
             self.flushing = asyncio.ensure_future(self.flush_all())
-        await asyncio.shield(entry.written)
+        return await asyncio.shield(written)
 
     async def flush_all(self) -> None:
         """Group after group, until nothing waits."""
         while self.waiting:
-            group = self.take()
-            for worker in {entry.lease.worker for entry in group}:
-                await self.flush(worker, [one for one in group if one.lease.worker == worker])
+            group, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+            for worker in {one.entry.lease.worker for one in group}:
+                await self.flush(worker, [one for one in group if one.entry.lease.worker == worker])
 
-    def take(self) -> list[Entry]:
-        """The next group."""
-        group, size = [], 0
-        while self.waiting and size < MOST:
-            entry = self.waiting.pop(0)
-            group.append(entry)
-            size += len(entry.events)
-        return group
-
-    async def flush(self, worker: WorkerId, group: list[Entry]) -> None:
+    async def flush(self, worker: WorkerId, group: list[Waiting]) -> None:
         """One commit, tried until its outcome is known."""
-        error: BaseException | None = None
         try:
-            await self.persist(worker, group)
-        except Exception as raised:
-            error = raised
-        for entry in group:
-            if entry.written.done():
-                continue
-            if error is None:
-                entry.written.set_result(None)
-            else:
-                entry.written.set_exception(error)
+            ended = await self.persist(worker, [one.entry for one in group])
+        except Exception as error:
+            for one in group:
+                if not one.written.done():
+                    one.written.set_exception(error)
+            return
+        for one in group:
+            if not one.written.done():
+                one.written.set_result(one.entry.end is None or one.entry.lease.job in ended)
 
-    async def persist(self, worker: WorkerId, group: list[Entry]) -> None:
-        """Try while the datastore is away."""
+    async def persist(self, worker: WorkerId, group: list[Entry]) -> set[JobId]:
+        """Try while the datastore is away; what was written after all is not written twice."""
         pause = FIRST
-        rows = [event_row(event) for entry in group for event in entry.events]
         while True:
             try:
-                async with self.database.write(worker) as connection:
-                    if rows:
-                        await connection.execute(INSERT, rows)
-                return
-            except LeaseLost:
-                raise
+                ended = await self.hot.flush(worker, group)
+                self.database.ring()
+                return ended
             except Transient as error:
-                log.warning("datastore.away", why=str(error), waiting=len(rows))
+                log.warning("datastore.away", why=str(error), waiting=len(group))
             await asyncio.sleep(pause)
             pause = min(2 * pause, LONGEST)
 
@@ -106,3 +88,4 @@ class Flusher:
             done, _ = await asyncio.wait({self.flushing}, timeout=5)
             if not done:
                 self.flushing.cancel()
+        await self.hot.close()

@@ -10,7 +10,7 @@ from windlass.engine.job import Asker, Phase, Trouble
 from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId
 from windlass.store.connection import Connection
-from windlass.store.line import Placed, leave
+from windlass.store.line import Placed, await_them, leave
 from windlass.store.rows import dumps
 from windlass.store.tables import events, holds, intents, jobs
 
@@ -55,6 +55,7 @@ async def supersede(connection: Connection, by: JobId, below: Collection[Placed]
             await connection.execute(update(holds).where(holds.c.job == one.job).values(job=None))
             await close(connection, one.job, Phase.FAILED, trouble)
         elif not phase.ended:
+            await await_them(connection, [one.job])
             await promise(connection, one.job, CANCEL, reason=trouble.text)
             await hurry(connection, one.job)
 
@@ -92,7 +93,9 @@ async def close(connection: Connection, job: JobId, phase: Phase, trouble: Troub
     await leave(connection, job)
 
 
-async def tell(connection: Connection, job: JobId, kind: EventKind, **detail: object) -> None:
+async def tell(
+    connection: Connection, job: JobId, kind: EventKind, step: int | None = None, **detail: object
+) -> None:
     """An event of a job that nobody holds; its row is locked by the caller."""
     newest = select(func.coalesce(func.max(events.c.number), 0)).where(events.c.job == job)
     number = (await connection.execute(newest)).scalar_one() + 1
@@ -101,7 +104,7 @@ async def tell(connection: Connection, job: JobId, kind: EventKind, **detail: ob
             job=job,
             number=number,
             kind=kind,
-            step=None,
+            step=step,
             lease=0,
             at=time.time(),
             detail=dumps(detail),

@@ -154,6 +154,8 @@ def view(row: Any, told: Sequence[Event], stopped: bool, before: Iterable[JobId]
     """A row with what the journal tells of it."""
     record = Record.of(told)
     phase = Phase(row.phase)
+    if phase is Phase.RUNNING and record.direction is Direction.UNDO:
+        phase = Phase.UNDOING  # the column is written when a run ends, the turn while it goes on
     ended = row.history is not None
     return View(
         id=JobId(row.id),

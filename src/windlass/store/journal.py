@@ -7,6 +7,7 @@ from typing import Any
 
 import structlog
 from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
@@ -15,10 +16,10 @@ from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, NotFound, Taken, Transient
-from windlass.store import claiming, ending, intents, line, submission
+from windlass.store import claiming, ending, intents, line, submission, verbs
 from windlass.store.connection import Connection
 from windlass.store.database import Database, now
-from windlass.store.flusher import FIRST, INSERT, LONGEST, Flusher
+from windlass.store.flusher import FIRST, LONGEST, Flusher
 from windlass.store.intents import CANCEL, NO_RETURN
 from windlass.store.rows import dumps, event_row, scope_of
 from windlass.store.tables import events, jobs, keys, workers
@@ -26,6 +27,8 @@ from windlass.store.tables import intents as intents_table
 
 PRUNED = 500  # rows of one pruning
 DAY = 86_400.0  # seconds that an idempotency key is remembered
+
+INSERT = upsert(events).on_conflict_do_nothing()  # a commit of unknown outcome is sent again
 
 log = structlog.get_logger()
 
@@ -95,11 +98,21 @@ class SqlJournal:
         self, worker: WorkerId, tubes: Collection[str], room: int, job: JobId | None = None
     ) -> list[Claimed]:
         """Up to `room` ready jobs, or just this one."""
-        async with self.database.write(worker, quiet=True) as connection:
-            found = await claiming.claim(connection, worker, tubes, room, job)
-        if found:
-            self.database.ring()  # a claim that found nothing is no news
-        return found
+        rows = await self.flusher.hot.claim(worker, list(tubes), room, job)
+        if not rows:
+            return []
+        self.database.ring()
+        again = [JobId(row[0]) for row in rows if row[4] > 1]
+        told, stopped = ({}, set()) if not again else await self.past(again)
+        return [
+            claiming.claimed(row, worker, told.get(row[0], []), stopped=row[0] in stopped)
+            for row in rows
+        ]
+
+    async def past(self, of: list[JobId]) -> tuple[dict[JobId, list[Event]], set[JobId]]:
+        """What is told of jobs that were claimed before, and which are to be taken back."""
+        async with self.database.read() as connection:
+            return await claiming.histories(connection, of), await intents.cancelled(connection, of)
 
     async def write(self, lease: Lease, events: Sequence[Event]) -> None:
         """Make events durable, in a commit with others."""
@@ -113,6 +126,8 @@ class SqlJournal:
 
     async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
         """Make events and the end of a run durable; tried until its outcome is known."""
+        if end.phase in ending.FOR_GOOD and await self.flusher.write(lease, events, end):
+            return []
         pause = FIRST
         while True:
             try:
@@ -141,12 +156,33 @@ class SqlJournal:
                 trouble = Trouble("Cancelled", reason or "it was cancelled")
                 await intents.close(connection, job, Phase.CANCELLED, trouble)
                 return await line.advance(connection, roots)
+            await line.await_them(connection, [job])  # its end must look whether it is cancelled
             if not await intents.promise(connection, job, CANCEL, asker, reason):
                 raise Conflict(
                     f"job {job} is past the point of no return and will go on to its end", job=job
                 )
             await intents.hurry(connection, job)
             return []
+
+    async def kick(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+        """Send a buried job round again."""
+        async with self.database.write() as connection:
+            return await verbs.kick(connection, job, asker, reason)
+
+    async def skip(self, job: JobId, asker: Asker, reason: str, step: int) -> list[Nudge]:
+        """Count a step of a buried job as done by hand."""
+        async with self.database.write() as connection:
+            return await verbs.skip(connection, job, asker, reason, step)
+
+    async def undo(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+        """Take a buried job back."""
+        async with self.database.write() as connection:
+            return await verbs.undo(connection, job, asker, reason)
+
+    async def discard(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+        """Close a buried job as it is."""
+        async with self.database.write() as connection:
+            return await verbs.discard(connection, job, asker, reason)
 
     async def cancelled(self, of: Collection[JobId]) -> set[JobId]:
         """Which of these jobs are to be taken back."""
@@ -193,8 +229,8 @@ class SqlJournal:
             if row is None:
                 return []
             blocking = line.waits(scope, await line.read(connection, scope.roots()))
+            blocking = await line.await_them(connection, blocking)
             await line.join(connection, job, scope)
-            await line.await_them(connection, blocking)
             await connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job)

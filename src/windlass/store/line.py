@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from windlass.engine.job import Phase
+from windlass.engine.job import IN_LINE, Phase
 from windlass.engine.lease import JobId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope, blockers
@@ -108,12 +108,21 @@ async def join(connection: Connection, job: JobId, scope: Scope) -> None:
         await connection.execute(insert(scopes), rows)
 
 
-async def await_them(connection: Connection, blocking: Collection[JobId]) -> None:
-    """Somebody waits for these: their ends must look who."""
-    if blocking:
-        await connection.execute(
-            update(jobs).where(jobs.c.id.in_(sorted(blocking))).values(awaited=True)
-        )
+async def await_them(connection: Connection, blocking: Collection[JobId]) -> list[JobId]:
+    """Somebody waits for these: their ends must look who. Those that are still in line.
+
+    A job that ends in a flush does so without our lock; it is over by the time we get its row,
+    or the flush finds it awaited and leaves it to a settle, which waits for our lock.
+    """
+    if not blocking:
+        return []
+    rows = await connection.execute(
+        update(jobs)
+        .where(jobs.c.id.in_(sorted(blocking)), jobs.c.phase.in_(IN_LINE))
+        .values(awaited=True)
+        .returning(jobs.c.id)
+    )
+    return [JobId(id) for id in rows.scalars()]
 
 
 async def leave(connection: Connection, job: JobId) -> None:

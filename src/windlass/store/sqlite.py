@@ -31,6 +31,12 @@ class SqliteConnection:
     def __init__(self, inner: SyncConnection) -> None:
         self.inner = inner
 
+    @property
+    def driver(self) -> sqlite3.Connection:
+        """The driver's own connection, in the same transaction."""
+        raw: sqlite3.Connection = self.inner.connection.driver_connection  # type: ignore[assignment]
+        return raw
+
     async def execute(
         self, statement: Executable, values: dict[str, Any] | Rows | None = None
     ) -> CursorResult[Any]:

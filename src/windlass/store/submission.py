@@ -38,7 +38,7 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
             return Submitted(same, fresh=False)
     else:
         line.check_room(before)
-    blocking = line.waits(scope, before)
+    blocking = await line.await_them(connection, line.waits(scope, before))
     phase = Phase.DELAYED if request.delay else Phase.WAITING if blocking else Phase.READY
     job = await insert_job(connection, request, scope, phase, place)
     if request.retry_of is not None:
@@ -48,7 +48,6 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     await hold(connection, job, found)
     if phase is not Phase.DELAYED:
         await line.join(connection, job, scope)
-        await line.await_them(connection, blocking)
     nudges: list[Nudge] = []
     if operation.final:
         below = [one for one in before if within(scope.exclusive, one.scope) and not one.final]
@@ -132,6 +131,8 @@ def turn(request: Request) -> Any:
 
 async def hold(connection: Connection, job: JobId, wanted: Collection[Hold]) -> None:
     """Write down what a job holds; Taken or OverLimit if it cannot have it."""
+    if wanted:
+        await line.await_them(connection, [job])  # its end must look after them
     for one in sorted(wanted, key=lambda hold: hold.key):
         if one.limit is not None:
             await check_limit(connection, one)

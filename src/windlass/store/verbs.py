@@ -1,0 +1,138 @@
+"""What an operator may do to a job that was set aside, each with a reason that is kept.
+
+| verb    | a buried job that was going forward        | one that was being taken back         |
+|---------|--------------------------------------------|---------------------------------------|
+| kick    | goes on                                    | goes on being taken back              |
+| skip    | counts the step as done, and goes on       | counts it as taken back, and goes on  |
+| undo    | is taken back, before the point of no return | refused: that is what it is at      |
+| discard | is closed as it is                         | is closed as it is                    |
+
+Any other job: refused, with what to do instead.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import insert, select, update
+
+from windlass.engine.job import Asker, Phase, Trouble
+from windlass.engine.journal import EventKind
+from windlass.engine.lease import JobId
+from windlass.engine.policy import Direction
+from windlass.engine.queue import Nudge
+from windlass.engine.record import Record
+from windlass.errors import Conflict, NotFound
+from windlass.store import line
+from windlass.store.claiming import histories
+from windlass.store.connection import Connection
+from windlass.store.intents import tell
+from windlass.store.rows import dumps, scope_of
+from windlass.store.tables import holds, intents, jobs
+
+
+@dataclass(frozen=True)
+class Aside:
+    """A buried job, locked, with what is told of it."""
+
+    job: JobId
+    roots: Sequence[str]
+    record: Record
+
+
+async def kick(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+    """Send it round again, in its stored direction, with all its tries."""
+    aside = await buried(connection, job, "kick")
+    await keep(connection, job, "kick", asker, reason)
+    return await go_on(connection, aside, asker, reason)
+
+
+async def skip(
+    connection: Connection, job: JobId, asker: Asker, reason: str, step: int
+) -> list[Nudge]:
+    """Count a step as done (or taken back) by hand, and go on."""
+    aside = await buried(connection, job, "skip")
+    back = aside.record.direction is Direction.UNDO
+    rows = [row for row in aside.record.steps if row.number == step]
+    if not rows:
+        raise NotFound(f"job {job} has no step {step}", field="step")
+    if rows[0].in_effect is not back:
+        raise Conflict(f"step {step} of job {job} is {rows[0].state} already", field="step")
+    await keep(connection, job, "skip", asker, reason)
+    await tell(connection, job, EventKind.SKIPPED, step=step, undo=back, by=asker.login)
+    return await go_on(connection, aside, asker, reason)
+
+
+async def undo(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+    """Take back what it has done."""
+    aside = await buried(connection, job, "undo")
+    if aside.record.no_return:
+        raise Conflict(f"job {job} is past the point of no return; kick, skip or discard it")
+    if aside.record.direction is Direction.UNDO:
+        raise Conflict(f"job {job} is being taken back already; kick, skip or discard it")
+    await keep(connection, job, "undo", asker, reason)
+    trouble = Trouble("Undone", reason or f"taken back by {asker.login}")
+    await tell(connection, job, EventKind.TURNED, trouble=trouble.data(), cancelled=True)
+    aside.record.direction = Direction.UNDO
+    return await go_on(connection, aside, asker, reason)
+
+
+async def discard(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+    """Close it as it is; what it has made keeps its holds, until it is deleted."""
+    aside = await buried(connection, job, "discard")
+    await keep(connection, job, "discard", asker, reason)
+    await tell(connection, job, EventKind.ENDED, phase=Phase.DISCARDED, by=asker.login)
+    await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == job)
+        .values(phase=Phase.DISCARDED, claimable=False, ended=time.time())
+    )
+    await connection.execute(update(holds).where(holds.c.job == job).values(job=None))
+    await line.leave(connection, job)
+    return await line.advance(connection, aside.roots)
+
+
+async def buried(connection: Connection, job: JobId, verb: str) -> Aside:
+    """The job, locked with its line; Conflict unless it was set aside."""
+    query = select(jobs.c.scope, jobs.c.phase).where(jobs.c.id == job)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        raise NotFound(f"there is no job {job}")
+    roots = scope_of(row.scope).roots()
+    await line.lock(connection, roots)
+    row = (await connection.execute(query.with_for_update())).one()
+    if row.phase != Phase.BURIED:
+        raise Conflict(f"job {job} is {row.phase}; {verb} is for buried jobs", job=job)
+    told = (await histories(connection, [job])).get(job, [])
+    return Aside(job, roots, Record.of(told))
+
+
+async def go_on(connection: Connection, aside: Aside, asker: Asker, reason: str) -> list[Nudge]:
+    """The job is in progress again, and the next free worker's."""
+    await tell(connection, aside.job, EventKind.KICKED, by=asker.login, reason=reason)
+    undoing = aside.record.direction is Direction.UNDO
+    row: Any = await connection.execute(
+        update(jobs)
+        .where(jobs.c.id == aside.job)
+        .values(
+            phase=Phase.UNDOING if undoing else Phase.RETRYING,
+            claimable=True,
+            crashes=0,
+            ended=None,
+            history=None,
+            trouble=None,
+        )
+        .returning(jobs.c.tube, jobs.c.priority)
+    )
+    found = row.one()
+    return [Nudge(found.tube, aside.job, found.priority)]
+
+
+async def keep(connection: Connection, job: JobId, verb: str, asker: Asker, reason: str) -> None:
+    """Who did it, and why."""
+    await connection.execute(
+        insert(intents).values(
+            job=job, kind=verb, asker=dumps(vars(asker)), reason=reason, at=time.time()
+        )
+    )
