@@ -1,0 +1,90 @@
+"""An engine put together from its public classes, as the broker does it for the platform."""
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.ours.operations import Bench, Errand
+from windlass.engine.job import Asker, Request
+from windlass.engine.journal import Crew
+from windlass.engine.known import known
+from windlass.engine.lease import JobId, WorkerId
+from windlass.engine.operation import Hold, Operation, Step
+from windlass.engine.pulse import Beats
+from windlass.engine.queue import Queue
+from windlass.engine.ringing import ring
+from windlass.engine.worker import Worker
+from windlass.model.ids import new_id
+from windlass.plugins import backend
+from windlass.store.database import Database
+from windlass.store.journal import SqlJournal
+
+URL = os.environ.get("BENCH_URL", "")
+QUEUE = os.environ.get("BENCH_QUEUE", "datastore:")
+OWNER = "anna"
+
+
+@dataclass
+class House:
+    """A journal and a queue."""
+
+    database: Database
+    journal: SqlJournal
+    queue: Queue
+    world: Bench
+
+    async def submit(self, errand: Errand, owner: str = OWNER) -> JobId:
+        """Hand in a job, as the API does: commit, then ring."""
+
+        async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
+            return await errand.reserve(self.world.within(transaction, job))
+
+        request = Request(errand, owner, Asker(owner), {})
+        submitted = await self.journal.submit(request, reserve)
+        await ring(self.queue, submitted.nudges)
+        return submitted.job
+
+    def crew(self, slots: int) -> Crew:
+        """A worker process, as it is enlisted."""
+        skills = frozenset(known(Operation)) | frozenset(known(Step))
+        me = WorkerId(new_id("w"))
+        return Crew(me, socket.gethostname(), os.getpid(), slots, ("default",), skills)
+
+    async def work(self, slots: int) -> None:
+        """Run the shipped worker until SIGTERM."""
+        worker = Worker(self.journal, self.queue, self.world, self.crew(slots), own_beats)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
+        await worker.run()
+
+
+class OwnBeats(SqlJournal):
+    """A journal on a connection of its own, for the pulse."""
+
+    async def close(self) -> None:
+        """Let go of the connection too."""
+        await super().close()
+        await self.database.close()
+
+
+async def own_beats() -> Beats:
+    """What the pulse beats on."""
+    return OwnBeats(Database(URL))
+
+
+@asynccontextmanager
+async def house(url: str = URL, marks: str | None = None) -> AsyncIterator[House]:
+    """An engine on a datastore, for a while."""
+    database = Database(url)
+    journal = SqlJournal(database)
+    queue = backend("windlass.queues", QUEUE)(QUEUE, database)
+    try:
+        yield House(database, journal, queue, Bench.marking(marks) if marks else Bench())
+    finally:
+        await queue.close()
+        await journal.close()
+        await database.close()
