@@ -133,6 +133,18 @@ class Journal(Protocol):
         Raises Conflict when it has ended or is past the point of no return.
         """
 
+    async def kick(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+        """Send a buried job round again, in its stored direction; Conflict if it is not buried."""
+
+    async def skip(self, job: JobId, asker: Asker, reason: str, step: int) -> list[Nudge]:
+        """Count a step of a buried job as done (or taken back) by hand, and go on."""
+
+    async def undo(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+        """Take a buried job back; Conflict past the point of no return."""
+
+    async def discard(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
+        """Close a buried job as it is; what it has made keeps its holds."""
+
     async def cancelled(self, jobs: Collection[JobId]) -> set[JobId]:
         """Which of these jobs are to be taken back."""
 

@@ -1,0 +1,101 @@
+"""The operator's verbs on jobs that were set aside, on both datastores."""
+
+import pytest
+
+from engine.shop import Stock, Workshop
+from windlass.engine.job import Asker, Phase
+from windlass.engine.lease import JobId
+from windlass.engine.ringing import ring
+from windlass.errors import Conflict, NotFound
+
+OPERATOR = Asker("operator")
+
+
+async def buried(workshop: Workshop, acts: str, *refusals: str) -> JobId:
+    workshop.shop.refusals |= set(refusals)
+    job = await workshop.submit(Stock("s1", acts, name="corner"))
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.BURIED]
+    workshop.shop.refusals.clear()
+    return job
+
+
+async def test_a_kicked_job_goes_on_where_it_was(workshop: Workshop) -> None:
+    job = await buried(workshop, "sell a; put b; put c", "put b")
+    await ring(workshop.queue, await workshop.journal.kick(job, OPERATOR, "mended"))
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    assert workshop.shop.acts == ["sell a", "put b", "put b", "put c"]
+
+
+async def test_a_job_that_was_being_taken_back_is_kicked_backwards(workshop: Workshop) -> None:
+    job = await buried(workshop, "put a; put b", "put b", "take a")
+    await workshop.journal.kick(job, OPERATOR, "mended")
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.FAILED]
+    assert workshop.shop.shelf == {}
+    assert await workshop.leftovers() == (0, 0)
+
+
+async def test_a_skipped_step_counts_as_done(workshop: Workshop) -> None:
+    job = await buried(workshop, "sell a; put b; put c", "put b")
+    await workshop.journal.skip(job, OPERATOR, "done by hand", 1)
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    assert workshop.shop.acts == ["sell a", "put b", "put c"]
+    assert (await workshop.row(job)).percent == 100.0
+
+
+async def test_a_step_skipped_backwards_counts_as_taken_back(workshop: Workshop) -> None:
+    job = await buried(workshop, "put a; put b", "put b", "take a")
+    await workshop.journal.skip(job, OPERATOR, "done by hand", 0)
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.FAILED]
+    assert workshop.shop.acts.count("take a") == 1
+
+
+async def test_what_is_done_cannot_be_skipped(workshop: Workshop) -> None:
+    job = await buried(workshop, "sell a; put b", "put b")
+    with pytest.raises(Conflict, match="done already"):
+        await workshop.journal.skip(job, OPERATOR, "", 0)
+    with pytest.raises(NotFound, match="no step 7"):
+        await workshop.journal.skip(job, OPERATOR, "", 7)
+
+
+async def test_past_the_point_of_no_return_there_is_no_undo(workshop: Workshop) -> None:
+    job = await buried(workshop, "sell a; put b", "put b")
+    with pytest.raises(Conflict, match="no return"):
+        await workshop.journal.undo(job, OPERATOR, "")
+
+
+async def test_a_discarded_job_lets_others_go_on_and_keeps_its_holds(workshop: Workshop) -> None:
+    job = await buried(workshop, "put a; put b", "put b", "take a")
+    behind = await workshop.submit(Stock("s1", "put c"))
+    await workshop.journal.discard(job, OPERATOR, "given up")
+    assert await workshop.phase(job) is Phase.DISCARDED
+    assert await workshop.phase(behind) is Phase.READY
+    assert await workshop.leftovers() == (1, 1)
+
+
+async def test_a_crashing_job_can_be_taken_back(workshop: Workshop) -> None:
+    """It was buried on its way forward, before any point of no return."""
+    job = await workshop.submit(Stock("s1", "put a"))
+    for _ in range(5):
+        worker = workshop.worker()
+        await workshop.journal.enlist(worker.crew)
+        await workshop.journal.claim(worker.crew.id, ["default"], 1)
+        await workshop.journal.retire(worker.crew.id)
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.BURIED]
+    await workshop.journal.undo(job, OPERATOR, "it will never do")
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.CANCELLED]
+
+
+@pytest.mark.parametrize("verb", ["kick", "undo", "discard"])
+async def test_verbs_are_for_buried_jobs(workshop: Workshop, verb: str) -> None:
+    job = await workshop.submit(Stock("s1", "put a"))
+    with pytest.raises(Conflict, match="is ready"):
+        await getattr(workshop.journal, verb)(job, OPERATOR, "")
+    with pytest.raises(NotFound):
+        await getattr(workshop.journal, verb)(JobId(4711), OPERATOR, "")
