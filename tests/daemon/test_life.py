@@ -101,3 +101,12 @@ def test_the_record_of_what_stands_is_for_its_owner_alone(fresh):
     record = fresh.data / "standing.json"
     assert record.stat().st_mode & 0o077 == 0
     assert set(json.loads(record.read_text())["children"]) == {"api", "worker-1", "worker-2"}
+
+
+def test_down_ends_an_up_that_is_still_preparing(fresh):
+    fresh.launch()
+    assert fresh.data
+    fresh.wait_until((fresh.data / "standing.json").exists)
+    fresh.down()
+    fresh.wait_until(lambda: not fresh.lives())
+    assert not fresh.processes(), fresh.story()

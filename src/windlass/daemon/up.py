@@ -48,12 +48,26 @@ async def rise(settings: Settings) -> None:
         check_password(password)
     stop = Stop.on_signals()
     refuse_trouble(settings, await supervision.routed(settings))
-    await refuse_newer(settings)
+    await refuse_datastore(settings)
     make_data_folder(settings.data)
     with alone(settings.data):
-        await prepare(settings)
-        if not stop.asked.is_set():
-            await stay(settings, stop, password)
+        standing = Standing(settings, Process.of(os.getpid()))
+        standing.write()  # now, so that `down` finds us while we prepare
+        try:
+            await prepare(settings)
+            if not stop.asked.is_set():
+                await stay(standing, stop, password)
+        finally:
+            Standing(settings).write()
+
+
+async def refuse_datastore(settings: Settings) -> None:
+    """Raise Refused if the datastore is not for us; an older file will be migrated."""
+    if schema.is_sqlite(settings.database_url):
+        await refuse_newer(settings)
+    else:
+        # A server is shared: nobody's start may change what others work on.
+        check(await schema.state(settings.database_url))
 
 
 async def prepare(settings: Settings) -> None:
@@ -63,9 +77,6 @@ async def prepare(settings: Settings) -> None:
     make_run_folder(settings.data)
     if schema.is_sqlite(settings.database_url):
         await migrated(settings)
-    else:
-        # A server is shared: nobody's start may change what others work on.
-        check(await schema.state(settings.database_url))
     await prepare_node(settings)
     await supervision.start(settings)
 
@@ -83,21 +94,19 @@ async def prepare_node(settings: Settings) -> None:
         await node.close()
 
 
-async def stay(settings: Settings, stop: Stop, password: str | None) -> None:
+async def stay(standing: Standing, stop: Stop, password: str | None) -> None:
     """Run the children until told to stop, or until one of them cannot live."""
+    settings = standing.settings
     with log_of_children(settings.data) as out:
-        standing = Standing(settings, Process.of(os.getpid()))
 
         def changed(children: Mapping[str, Process]) -> None:
             replace(standing, children=children).write()
 
-        changed({})
         family = Family(verbs(settings), {**os.environ, **environment_of(settings)}, out, changed)
         try:
             await first_of(stop.asked.wait(), family.keep(), live(settings, password))
         finally:
             await farewell(family, stop)
-            Standing(settings).write()
 
 
 async def live(settings: Settings, password: str | None) -> None:
