@@ -111,6 +111,13 @@ def _watch(client: Client, number: int, newest: str) -> Iterator[Message]:
             raise Away(f"{client.url} answers, but not as windlass does")
 
 
+def _going_on(job: Json, told: Json) -> Json:
+    """What is told beside a step; that the job has ended is for the last message to tell."""
+    if job and has_ended(told):
+        return {**told, "phase": job["phase"], "status": job["status"]}
+    return told
+
+
 def _fold(client: Client, number: int, job: Json, message: Message) -> tuple[Json, Change]:
     data: Json = json.loads(message.data)
     match message.event:
@@ -120,11 +127,10 @@ def _fold(client: Client, number: int, job: Json, message: Message) -> tuple[Jso
             step = {"number": data.get("step")}
             return job or client.job(number), Change("log", step, str(data.get("text", "")))
         case "step":
-            return {**data["job"], "steps": _replaced(job, data["step"])}, Change(
-                "step", data["step"]
-            )
+            steps = _replaced(job, data["step"])
+            return {**_going_on(job, data["job"]), "steps": steps}, Change("step", data["step"])
     steps = job.get("steps", [])
-    newer: Json = {**data["job"], "steps": steps} if "job" in data else job
+    newer: Json = {**_going_on(job, data["job"]), "steps": steps} if "job" in data else job
     if not steps and newer.get("percent_complete") is not None:
         newer = client.job(number)  # it was elaborated just now: there are steps to ask for
     return newer, Change("job")
