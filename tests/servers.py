@@ -75,14 +75,17 @@ class Server:
     def told(self) -> str:
         return (self.folder / "log").read_text(errors="replace")
 
-    def asked(self, question: bytes) -> bytes:
-        """What it answers to this line; nothing if nobody listens."""
+    def asked(self, *lines: str) -> str:
+        """All that it answers to these lines; nothing if nobody listens."""
+        heard = b""
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=5) as one:
-                one.sendall(question + b"\r\n")
-                return one.recv(4096)
+                one.sendall("".join(f"{line}\r\n" for line in (*lines, "quit")).encode())
+                while more := one.recv(4096):
+                    heard += more
         except OSError:
-            return b""
+            pass
+        return heard.decode(errors="replace")
 
     def kill(self) -> None:
         """As a crash does it; gone when this returns."""
@@ -112,8 +115,7 @@ class Beanstalkd(Server):
         return ["beanstalkd", "-l", "127.0.0.1", "-p", str(self.port), *log]
 
     def ready(self) -> bool:
-        pid = self.process.pid if self.process else 0
-        return f"\npid: {pid}\n".encode() in self.asked(b"stats")
+        return self.process is not None and f"\npid: {self.process.pid}\n" in self.asked("stats")
 
 
 class Redis(Server):
@@ -131,7 +133,6 @@ class Redis(Server):
         return ["redis-server", *where, "--save", "", "--appendonly", "no", *secret]
 
     def ready(self) -> bool:
-        login = f"AUTH {self.password}\r\n" if self.password else ""
-        pid = self.process.pid if self.process else 0
-        with_pid = f"process_id:{pid}\r\n".encode()
-        return with_pid in self.asked(f"{login}INFO server".encode())
+        login = [f"AUTH {self.password}"] if self.password else []
+        told = self.asked(*login, "INFO server")
+        return self.process is not None and f"process_id:{self.process.pid}\r\n" in told
