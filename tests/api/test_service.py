@@ -1,0 +1,132 @@
+"""What answers without a sign-in, and what every answer has."""
+
+import os
+import time
+
+import httpx
+import pytest
+
+from api.site import Site, assert_problem
+from conftest import until
+from windlass.api.releases import STALE, sweep
+from windlass.errors import Transient
+
+
+@pytest.mark.parametrize("path", ["", "/", "/api"])
+async def test_the_service_tells_what_it_is(site: Site, path: str) -> None:
+    response = await site.nobody.get(path)
+    assert response.status_code == 200
+    service = response.json()
+    assert service["name"] == "windlass"
+    assert service["api_versions"] == ["2.0"]
+    assert service["links"]["jobs"] == f"{site.url}/broker/rest/jobs"
+
+
+async def test_the_schema_describes_every_resource(site: Site) -> None:
+    document = (await site.nobody.get("/schema")).json()
+    assert document["openapi"].startswith("3.")
+    assert "/broker/rest/domains/{domain}/applications" in document["paths"]
+    creation = document["paths"]["/broker/rest/domains"]["post"]
+    body = creation["requestBody"]["content"]["application/json"]["schema"]
+    assert body == {"$ref": "#/components/schemas/NewDomain"}
+    assert document["components"]["schemas"]["NewDomain"]["required"] == ["name"]
+
+
+async def test_one_who_is_well_says_so(both: Site) -> None:
+    async def with_a_worker() -> httpx.Response | None:
+        found = await both.nobody.get(f"{both.url}/health")
+        return found if found.json()["workers"] else None
+
+    assert (await both.nobody.get(f"{both.url}/health")).json()["workers"] == 0
+    async with both.working():
+        health = await until(with_a_worker)
+    assert health.status_code == 200
+    assert health.json()["status"] == "ok"
+    assert health.json()["workers"] == 1
+
+
+@pytest.mark.parametrize("part", ["database", "queue"])
+async def test_one_who_is_ill_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    async def away(*_: object) -> int:
+        raise Transient("it is away")
+
+    if part == "database":
+        monkeypatch.setattr(site.front.summary, "workers", away)
+    else:
+        monkeypatch.setattr(site.house.broker.queue, "put", away)
+    health = await site.nobody.get(f"{site.url}/health")
+    assert health.status_code == 503
+    assert health.json()["status"] == "ill"
+    assert health.json()[part] == "away"
+
+
+async def test_a_datastore_that_is_away_is_no_mystery(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: object) -> None:
+        raise Transient("the datastore is away")
+
+    monkeypatch.setattr(site.house.broker.store.domains, "page", away)
+    response = await site.anna.get("/domains")
+    assert_problem(response, 503)
+    assert response.headers["retry-after"] == "1"
+
+
+async def test_what_nobody_thought_of_tells_nothing(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("the secret is 42")
+
+    monkeypatch.setattr(site.house.broker.store.domains, "page", broken)
+    document = assert_problem(await site.anna.get("/domains"), 500)
+    assert "42" not in str(document)
+
+
+@pytest.mark.parametrize(
+    "wish", ["application/json; version=2.0", 'application/json;version="2.0"', "*/*", "text/html"]
+)
+async def test_versions_that_there_are(site: Site, wish: str) -> None:
+    assert (await site.anna.get("/user", headers={"Accept": wish})).status_code == 200
+
+
+async def test_a_version_that_there_is_not(site: Site) -> None:
+    wish = {"Accept": "application/json; version=9.9"}
+    document = assert_problem(await site.anna.get("/user", headers=wish), 406)
+    assert document["api_versions"] == ["2.0"]
+    either = {"Accept": "application/json; version=9.9, application/json; version=2.0"}
+    assert (await site.anna.get("/user", headers=either)).status_code == 200
+
+
+@pytest.mark.parametrize("given", ["abc-1.2_3", "x" * 64])
+async def test_a_plain_request_id_is_kept(site: Site, given: str) -> None:
+    response = await site.anna.get("/user", headers={"X-Request-Id": given})
+    assert response.headers.get_list("x-request-id") == [given]
+
+
+@pytest.mark.parametrize("given", ["a b", "x" * 65, "", "a;b", "\xe4"])
+async def test_another_request_id_is_replaced(site: Site, given: str) -> None:
+    headers = [(b"X-Request-Id", given.encode("latin-1"))]
+    response = await site.anna.get("/user", headers=headers)
+    assert len(response.headers["x-request-id"]) == 16
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/domains/demo/nothing", "/user/nothing/x"])
+async def test_nothing_is_there(site: Site, path: str) -> None:
+    assert_problem(await site.anna.get(path), 404)
+    assert_problem(await site.nobody.get(f"{site.url}/elsewhere"), 404)
+
+
+async def test_a_method_that_a_resource_has_not(site: Site) -> None:
+    assert_problem(await site.anna.put("/domains", json={}), 405)
+    assert_problem(await site.anna.delete("/applications"), 405)
+
+
+def test_what_uploads_left_is_swept(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    for name, age in (("part-old", STALE + 60), ("part-new", 0), ("r1.tar", STALE + 60)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    sweep(tmp_path)
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["part-new", "r1.tar"]
