@@ -112,7 +112,7 @@ def _watch(client: Client, number: int, newest: str) -> Iterator[Message]:
 
 
 def _going_on(job: Json, told: Json) -> Json:
-    """What is told beside a step; that the job has ended is for the last message to tell."""
+    """The job as told beside a step: more steps may follow, so its end is not told here."""
     if job and has_ended(told):
         return {**told, "phase": job["phase"], "status": job["status"]}
     return told
@@ -130,7 +130,7 @@ def _fold(client: Client, number: int, job: Json, message: Message) -> tuple[Jso
             steps = _replaced(job, data["step"])
             return {**_going_on(job, data["job"]), "steps": steps}, Change("step", data["step"])
     steps = job.get("steps", [])
-    newer: Json = {**_going_on(job, data["job"]), "steps": steps} if "job" in data else job
+    newer: Json = {**data["job"], "steps": steps} if "job" in data else job
     if not steps and newer.get("percent_complete") is not None:
         newer = client.job(number)  # it was elaborated just now: there are steps to ask for
     return newer, Change("job")
