@@ -63,7 +63,10 @@ class Lookout:
 
 
 class Seeker:
-    """Takes nudges from several sources as if they were one; the dead are left out."""
+    """Takes nudges from several sources as if they were one; the dead are left out.
+
+    For a worker, or for several callers that ask for the same tubes.
+    """
 
     def __init__(self, sources: Collection[Source]) -> None:
         self.lookouts = [Lookout(source) for source in sources]
