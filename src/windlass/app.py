@@ -3,18 +3,15 @@
 import os
 import socket
 
-from litestar import Litestar
-
-from windlass.api.app import build
 from windlass.broker import Broker
 from windlass.catalog import Catalog
-from windlass.daemon.folders import run_folder
 from windlass.engine.journal import Crew
 from windlass.engine.known import known
 from windlass.engine.lease import WorkerId
 from windlass.engine.operation import Operation, Step
 from windlass.engine.worker import Worker
 from windlass.errors import Refused
+from windlass.folders import run_folder
 from windlass.model.ids import NodeId, new_id
 from windlass.model.routes import Routes
 from windlass.nodes.node import Node
@@ -102,8 +99,3 @@ class OwnBeats(SqlJournal):
         """Let go of the connection too."""
         await super().close()
         await self.database.close()
-
-
-def api_of(broker: Broker, settings: Settings) -> Litestar:
-    """The API on a broker."""
-    return build(broker, settings)

@@ -15,8 +15,9 @@ import uvicorn
 from argon2 import PasswordHasher
 
 from system.house import House, working
+from windlass.api.app import build
 from windlass.api.auth import digest
-from windlass.app import LOCAL, api_of
+from windlass.app import LOCAL
 from windlass.model.accounts import User
 from windlass.model.ids import UserId, user_id
 
@@ -184,7 +185,7 @@ async def serving(house: House) -> AsyncIterator[Site]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
         house.settings = replace(house.settings, listen=f"127.0.0.1:{port}")
-        app = api_of(house.broker, house.settings)
+        app = build(house.broker, house.settings)
         config = uvicorn.Config(
             app,
             log_config=None,

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from windlass.daemon.folders import run_folder, too_long
 from windlass.daemon.standing import Standing, running
 from windlass.errors import Refused
+from windlass.folders import run_folder, too_long
 from windlass.nodes.local.ground import FIRST_UID
 from windlass.nodes.local.sandbox import find_bwrap, probe
 from windlass.settings import Settings, address

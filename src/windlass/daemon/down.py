@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable
 
 from windlass.daemon import supervision
-from windlass.daemon.folders import remove_run_folder
 from windlass.daemon.options import DATA, takes
 from windlass.daemon.say import say
 from windlass.daemon.standing import Process, Standing, alone
 from windlass.daemon.supervision import counted
 from windlass.errors import Refused
+from windlass.folders import remove_run_folder
 from windlass.settings import Settings
 
 PATIENCE = 45.0  # seconds that a broker has to finish what it does; then it must go

@@ -3,9 +3,9 @@
 import asyncio
 
 from windlass.app import check
-from windlass.daemon.folders import make_data_folder
 from windlass.daemon.options import STORE, takes
 from windlass.daemon.say import say
+from windlass.folders import make_data_folder
 from windlass.settings import Settings
 from windlass.store import schema
 from windlass.store.schema import State

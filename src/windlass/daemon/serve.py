@@ -6,7 +6,8 @@ from contextlib import contextmanager
 
 import uvicorn
 
-from windlass.app import api_of, open_broker
+from windlass.api.app import build
+from windlass.app import open_broker
 from windlass.daemon.checks import port_free, refuse
 from windlass.daemon.logs import start_logging
 from windlass.daemon.options import takes
@@ -29,7 +30,7 @@ async def serving(settings: Settings) -> None:
     refuse(port_free(settings.listen, "listen"))
     broker = await open_broker(settings)
     try:
-        server = Server(config_of(settings, api_of(broker, settings)))
+        server = Server(config_of(settings, build(broker, settings)))
         obeying = asyncio.ensure_future(server.obey(stop))
         await server.serve()
         obeying.cancel()

@@ -6,9 +6,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from windlass.daemon.family import daemon_command
-from windlass.daemon.folders import run_folder
 from windlass.daemon.options import environment_of
 from windlass.daemon.standing import Standing
+from windlass.folders import run_folder
 from windlass.nodes.local.supervisor import Program, Supervisor
 from windlass.nodes.local.supervisor_config import RUNNING, STARTING, Status
 from windlass.settings import Settings

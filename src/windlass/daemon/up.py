@@ -13,7 +13,6 @@ from windlass.app import check, node_of
 from windlass.daemon import supervision
 from windlass.daemon.checks import refuse_trouble
 from windlass.daemon.family import Family
-from windlass.daemon.folders import make_data_folder, make_run_folder
 from windlass.daemon.logs import start_logging
 from windlass.daemon.migrate import migrated, refuse_newer
 from windlass.daemon.options import environment_of, takes
@@ -23,6 +22,7 @@ from windlass.daemon.signals import Stop, first_of
 from windlass.daemon.standing import Process, Standing, alone
 from windlass.daemon.welcome import ADMIN_PASSWORD, greet, welcome
 from windlass.errors import Transient
+from windlass.folders import make_data_folder, make_run_folder
 from windlass.model.accounts import check_password
 from windlass.nodes.local.node import LocalNode
 from windlass.settings import Settings

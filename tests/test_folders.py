@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from windlass.daemon.folders import (
+from windlass.folders import (
     SOCKET_LIMIT,
     make_run_folder,
     own_run_folder,
@@ -37,9 +37,9 @@ def test_too_long_a_path_is_seen():
 def test_the_run_folder_stays_the_same_whatever_the_environment_says_later(tmp_path, monkeypatch):
     data, runtime = tmp_path / "data", tmp_path / "runtime"
     data.mkdir()
-    monkeypatch.setattr("windlass.daemon.folders.run_parent", lambda *_: runtime / "windlass")
+    monkeypatch.setattr("windlass.folders.run_parent", lambda *_: runtime / "windlass")
     made = make_run_folder(data)
-    monkeypatch.setattr("windlass.daemon.folders.run_parent", lambda *_: tmp_path / "elsewhere")
+    monkeypatch.setattr("windlass.folders.run_parent", lambda *_: tmp_path / "elsewhere")
     assert run_folder(data) == made
     assert make_run_folder(data) == made
     remove_run_folder(data)
