@@ -40,9 +40,8 @@ def life(url, token, source):  # type: ignore[no-untyped-def]
 
 def watched(client, job):  # type: ignore[no-untyped-def]
     """The phase that a job ends in."""
-    newest, changes = job, []
-    for _, change in follow(client, job["id"]):
-        changes.append(change.kind)
-    assert changes[-1] == "end"
+    story = list(follow(client, job["id"]))
+    newest, change = story[-1]
+    assert change.kind == "end"
     assert all(step["state"] in ("done", "skipped") for step in newest["steps"])
     return newest["phase"]

@@ -29,9 +29,10 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     """Accept a job, or the one that was accepted for the same request before."""
     operation = request.operation
     scope = operation.scope
+    place = await line.lock(connection, scope.roots())
+    # Under the lock: of two that come at once, the later one sees what the first has made.
     if known := await known_key(connection, request):
         return Submitted(known, fresh=False)
-    place = await line.lock(connection, scope.roots())
     before = await line.read(connection, scope.roots()) if scope.roots() else []
     if operation.final:
         if same := same_final(before, operation.kind, scope):
