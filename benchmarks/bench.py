@@ -104,14 +104,18 @@ class Bench:
 
     def fill(self, contender: Contender) -> str:
         """A new store with all the jobs."""
-        if contender.queue == "beanstalkd":
-            self.beanstalkd.empty()
-        if contender.queue == "redis":
-            self.fresh("redis")
+        self.empty_queue(contender)
         url = self.fresh(contender.store)
         self.command(contender, contender.filling, url)
         settle(url)
         return url
+
+    def empty_queue(self, contender: Contender) -> None:
+        """Forget what others have put into its queue."""
+        if contender.queue == "beanstalkd":
+            self.beanstalkd.empty()
+        if contender.queue == "redis":
+            self.fresh("redis")
 
     def command(self, contender: Contender, words: tuple[str, ...], url: str) -> str:
         """Run one of a contender's commands to its end; what it printed."""

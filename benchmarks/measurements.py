@@ -39,6 +39,8 @@ ALL = [
     *(inserted(store, rows) for store in ("pg", "sqlite") for rows in BATCHES),
     Measurement("limit.notify", "ms", limits.notify),
     Measurement("windlass.wake", "ms", trials.wake),
+    Measurement("windlass.wake.beanstalkd", "ms", partial(trials.wake, queue="beanstalkd")),
+    Measurement("windlass.wake.redis", "ms", partial(trials.wake, queue="redis")),
     Measurement("windlass.submit", "jobs/s", trials.submit),
     Measurement("windlass.claim", "x", trials.claim, once=True),
     Measurement("windlass.kill", "s", trials.kill, once=True),

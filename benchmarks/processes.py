@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,10 +86,12 @@ def finish(name: str, argv: Sequence[str], env: Mapping[str, str], log: Path) ->
     return done.stdout
 
 
-def until(condition: object, process: Process | None, patience: float, step: float = 0.01) -> None:
+def until(
+    condition: Callable[[], bool], process: Process | None, patience: float, step: float = 0.01
+) -> None:
     """Wait until a condition holds; Failed if the process ends first or patience does."""
     deadline = time.monotonic() + patience
-    while not condition():  # type: ignore[operator]
+    while not condition():
         if process is not None:
             process.check()
         if time.monotonic() > deadline:

@@ -41,7 +41,7 @@ def kept(results: Results, machine: dict[str, Any]) -> dict[str, Any]:
             | {"readings": [one and {"value": one.value} | one.more for one in readings]}
             for name, readings in results.readings.items()
         },
-        "failures": results.failures,
+        "failures": {name: why.splitlines()[0] for name, why in results.failures.items()},
     }
 
 
@@ -108,7 +108,8 @@ def complaints(results: Results) -> list[str]:
     for name in EXPECTED:
         values = results.values(name)
         if values and (slow := short(name, statistics.median(values))):
-            reason = REASONS.get(name)
-            print(f"\n{slow}" + (f" ({reason})" if reason else ""))
-            said += [] if reason else [slow]
+            if reason := REASONS.get(name):
+                print(f"\n{slow}: {reason}")
+            else:
+                said.append(slow)
     return said
