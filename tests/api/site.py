@@ -8,6 +8,7 @@ import tarfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
+from secrets import token_urlsafe
 from typing import Any, NamedTuple
 
 import httpx
@@ -59,7 +60,7 @@ class Site:
             setattr(self, login, self.client(await self.token(user.id)))
 
     async def token(self, user: UserId, scope: str = "full", seconds: float = 3600) -> str:
-        secret = f"secret-of-{user}-{scope}-{seconds}"
+        secret = token_urlsafe()
         accounts = self.house.broker.store.accounts
         await accounts.add_token(user, digest(secret), "", scope, seconds)
         return secret

@@ -9,11 +9,11 @@ import pytest
 
 from api.site import Json, Site, archive, assert_problem
 from conftest import until
+from windlass.app import LOCAL
 
 APP = "/domains/demo/applications/blog"
 BINARY = {"Content-Type": "application/octet-stream"}
 GOOD = archive({"app.py": b"print(1)"})
-from windlass.app import LOCAL
 
 
 @pytest.fixture
