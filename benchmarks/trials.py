@@ -33,7 +33,7 @@ def wake(bench: Bench, queue: str = "datastore") -> Reading:
     """Milliseconds from submitting to the first step, to an idle worker, at the median."""
     count = 20 if bench.quick else 70
     marks = bench.folder / "wake.marks"
-    us = ours("postgresql", 1, 20, queue)
+    us = replace(ours("postgresql", 1, 20, queue), name="windlass.wake")
     marking = ("--marks", str(marks))
     with migrated(bench, us) as url, bench.worker(us, url, *marking) as process:
         with Store(url) as store:

@@ -14,7 +14,7 @@ def nothing() -> None:
 
 
 def fill(count: int) -> None:
-    """Enqueue so many jobs, through its storage in one go where it can."""
+    """Enqueue so many jobs, one after another: it has no other way."""
     for _ in range(count):
         nothing()
 
