@@ -174,7 +174,7 @@ async def test_a_cancel_and_a_point_of_no_return_exclude_each_other(
         await workshop.submit(Stock(f"s{round}", "put a"))
         lease = (await claimed(workshop)).lease
         cancel = other.cancel(lease.job, Asker("anna"), None)
-        passing = workshop.journal.pass_no_return(lease, [])
+        passing = workshop.journal.pass_no_return(lease)
         refused, passed = await asyncio.gather(cancel, passing, return_exceptions=True)
         assert isinstance(refused, Exception) == passed
         promises.add(passed)
@@ -223,10 +223,16 @@ async def test_claims_that_come_to_nothing_are_counted(workshop: Workshop) -> No
         await workshop.journal.retire(ME)
     await workshop.journal.enlist(crew(ME))
     lease = (await claimed(workshop)).lease
-    await workshop.journal.write(lease, [event(lease, 1)])
+    await workshop.journal.write(lease, [event(lease, 1, EventKind.PLANNED)])
     await workshop.journal.retire(ME)
     await workshop.journal.enlist(crew(ME))
-    assert (await claimed(workshop)).crashes == 1  # an event since then: it got somewhere
+    assert (await claimed(workshop)).crashes == 1  # it got somewhere since
+    for number, expected in ((2, 2), (3, 3)):  # to have begun once more is no progress
+        await workshop.journal.retire(ME)
+        await workshop.journal.enlist(crew(ME))
+        again = await claimed(workshop)
+        assert again.crashes == expected
+        await workshop.journal.write(again.lease, [event(again.lease, number, EventKind.BEGUN)])
 
 
 async def test_a_poisonous_job_is_set_aside(workshop: Workshop) -> None:
@@ -284,3 +290,30 @@ async def test_steps_are_pruned_and_a_history_stays(workshop: Workshop) -> None:
     await workshop.journal.prune(0, 0)
     async with workshop.database.read() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM jobs"))).scalar_one() == 0
+
+
+async def test_a_claim_that_was_lost_on_its_way_is_given_back(workshop: Workshop) -> None:
+    """Its commit went through and its answer did not: the job is ours and nobody runs it."""
+    await workshop.journal.enlist(crew(ME))
+    for name in ("s1", "s2"):
+        await workshop.submit(Stock(name, "put a"))
+    held, lost = (await claimed(workshop)).lease, (await claimed(workshop)).lease
+    freed = await workshop.journal.disown(ME, [held.job])
+    assert [nudge.job for nudge in freed] == [lost.job]
+    assert (await claimed(workshop)).lease == Lease(ME, lost.job, lost.number + 1)
+
+
+async def test_a_cancel_in_the_last_stage_leaves_no_gap(workshop: Workshop) -> None:
+    gate = workshop.shop.gates["put a"] = asyncio.Event()
+    job = await workshop.submit(Stock("s1", "put a"))
+    async with workshop.working():
+        await until(lambda: workshop.shop.acts)
+        await workshop.journal.cancel(job, Asker("anna"), None)
+        gate.set()
+        await workshop.ended(job)
+    async with workshop.database.read() as connection:
+        rows = await connection.execute(
+            text("SELECT number FROM events WHERE job = :job ORDER BY number"), {"job": job}
+        )
+        numbers = list(rows.scalars())
+    assert numbers == list(range(1, len(numbers) + 1))

@@ -229,6 +229,38 @@ async def test_a_final_job_closes_a_buried_one(workshop: Workshop) -> None:
     assert await workshop.leftovers() == (1, 0)  # the name is the shop's, to be given up with it
 
 
+async def test_a_second_final_job_closes_a_buried_first(workshop: Workshop) -> None:
+    workshop.shop.refusals |= {"put x", "take x"}
+    first = await workshop.submit(Clear("s1", "put x"))
+    async with workshop.working():
+        assert await workshop.ended(first) == [Phase.BURIED]
+        workshop.shop.refusals.clear()
+        second = await workshop.submit(Clear("s1", "put x"))
+        assert await workshop.ended(second) == [Phase.COMPLETE]
+    assert await workshop.phase(first) is Phase.FAILED
+
+
+async def test_who_waits_lends_his_priority(workshop: Workshop) -> None:
+    slow = await workshop.submit(Stock("a", "put a"), priority=500)
+    await workshop.submit(Stock("b", "put b"))
+    await workshop.submit(Stock("a", "put c"), priority=0)
+    assert (await workshop.row(slow)).priority == 0
+    async with workshop.working(slots=1):
+        await until(lambda: len(workshop.shop.acts) == 3)
+    assert workshop.shop.acts == ["put a", "put c", "put b"]
+
+
+async def test_a_sibling_keeps_its_own_delay(workshop: Workshop) -> None:
+    """One step of a stage is done later than its sibling's next try: each waits for its own."""
+    workshop.shop.faults["put a"] = 1
+    workshop.shop.faults["put b"] = 1
+    job = await workshop.submit(Stock("s1", "waiting a, put b"))
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    assert workshop.shop.acts.count("put a") == 2
+    assert workshop.shop.acts.count("put b") == 2
+
+
 async def test_a_line_is_bounded(workshop: Workshop) -> None:
     for n in range(100):
         await workshop.submit(Stock("s1", f"put i{n}"))

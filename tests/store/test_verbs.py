@@ -1,4 +1,4 @@
-"""The operator's verbs on jobs that were set aside, on both datastores."""
+"""The operator's verbs on jobs that were buried, on both datastores."""
 
 import pytest
 
@@ -56,7 +56,7 @@ async def test_a_step_skipped_backwards_counts_as_taken_back(workshop: Workshop)
 
 async def test_what_is_done_cannot_be_skipped(workshop: Workshop) -> None:
     job = await buried(workshop, "sell a; put b", "put b")
-    with pytest.raises(Conflict, match="done already"):
+    with pytest.raises(Conflict, match="is done already"):
         await workshop.journal.skip(job, OPERATOR, "", 0)
     with pytest.raises(NotFound, match="no step 7"):
         await workshop.journal.skip(job, OPERATOR, "", 7)
@@ -99,3 +99,12 @@ async def test_verbs_are_for_buried_jobs(workshop: Workshop, verb: str) -> None:
         await getattr(workshop.journal, verb)(job, OPERATOR, "")
     with pytest.raises(NotFound):
         await getattr(workshop.journal, verb)(JobId(4711), OPERATOR, "")
+
+
+async def test_a_half_done_step_is_skipped_backwards(workshop: Workshop) -> None:
+    """It has begun and never took effect, and its undo fails: that is what skip is for."""
+    job = await buried(workshop, "put a; put b", "put b", "take b")
+    await workshop.journal.skip(job, OPERATOR, "done by hand", 1)
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.FAILED]
+    assert workshop.shop.acts[-1] == "take a"

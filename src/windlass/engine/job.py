@@ -58,7 +58,6 @@ STATUS = {
 }
 
 QUEUED = (Phase.DELAYED, Phase.WAITING, Phase.READY)
-HELD = (Phase.RUNNING, Phase.UNDOING)  # by a worker; RETRYING is in progress, but nobody's
 IN_LINE = (Phase.WAITING, Phase.READY, Phase.RUNNING, Phase.RETRYING, Phase.UNDOING, Phase.BURIED)
 
 

@@ -114,11 +114,14 @@ class Journal(Protocol):
     ) -> list[Claimed]:
         """Up to `room` ready jobs of these tubes, or just this one if it is ready."""
 
+    async def disown(self, worker: WorkerId, but: Collection[JobId]) -> list[Nudge]:
+        """Give back what is this worker's by its row, but for these: a claim was lost on its way."""
+
     async def write(self, lease: Lease, events: Sequence[Event]) -> None:
         """Make events durable; calls of many jobs share a commit."""
 
-    async def pass_no_return(self, lease: Lease, events: Sequence[Event]) -> bool:
-        """Make events durable and promise that there is no way back; false if it is cancelled."""
+    async def pass_no_return(self, lease: Lease) -> bool:
+        """Promise that there is no way back; false if a cancel was accepted before."""
 
     async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
         """Make events and the end of a run durable, and let go of the job.

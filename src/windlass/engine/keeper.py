@@ -4,6 +4,8 @@ import asyncio
 import random
 from dataclasses import dataclass
 
+import structlog
+
 from windlass.engine.journal import Journal
 from windlass.engine.queue import Queue
 from windlass.engine.ringing import ring
@@ -11,6 +13,8 @@ from windlass.errors import Transient
 
 ROUND = 0.5  # seconds between looks for what is due
 PRUNE = 60.0  # seconds between prunings, about
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ async def keep_house(journal: Journal, queue: Queue, retention: Retention) -> No
                 prune_in = PRUNE
         except Transient:
             pass  # the datastore is away; the next round may find it
+        except Exception:
+            log.exception("keeper.stumbled")  # whatever it is, jobs that are due must wake
         pause = ROUND * random.uniform(0.8, 1.2)
         prune_in -= pause
         await asyncio.sleep(pause)

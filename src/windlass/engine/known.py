@@ -20,8 +20,12 @@ class Known:
     kind: ClassVar[str]
     version: ClassVar[int]
 
-    def __init_subclass__(cls, kind: str | None = None, version: int = 1, **more: Any) -> None:
+    def __init_subclass__(
+        cls, kind: str | None = None, version: int = 1, *, base: bool = False, **more: Any
+    ) -> None:
         super().__init_subclass__(**more)
+        if base:
+            return  # what only others build on is never stored
         cls.kind = kind or kebab(cls.__name__)
         cls.version = version
         other = _classes.get(cls.kind)

@@ -54,7 +54,7 @@ class Hold:
         return cls(f"{kind}:{resource}", resource, kind, owner=owner, amount=amount, limit=limit)
 
 
-class Step(Known, Generic[W]):
+class Step(Known, Generic[W], base=True):
     """One small thing that can be done, done again, and taken back."""
 
     retry: ClassVar[Retry] = Retry()
@@ -77,7 +77,7 @@ class Step(Known, Generic[W]):
 Plan = AsyncIterator[Step[W] | tuple[Step[W], ...]]
 
 
-class Operation(Known, Generic[W]):
+class Operation(Known, Generic[W], base=True):
     """What a user asks for. It elaborates into steps; it does nothing itself."""
 
     tube: ClassVar[str] = "default"

@@ -39,3 +39,8 @@ class Pen:
         """Take what was noted, to write it some other way."""
         events, self.wet = self.wet, []
         return events
+
+    def take_up(self, events: Sequence[Event]) -> None:
+        """These were not written after all; that the job has ended is not true any more."""
+        self.wet = [event for event in events if event.kind is not EventKind.ENDED]
+        self.record.number -= len(events) - len(self.wet)

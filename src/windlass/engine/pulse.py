@@ -7,6 +7,8 @@ import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Protocol
 
+import structlog
+
 from windlass.engine.lease import WorkerId
 from windlass.engine.queue import Nudge
 from windlass.errors import LeaseLost, Transient
@@ -15,6 +17,8 @@ BEAT = 0.5  # seconds between beats
 STANDSTILL = 3.0  # seconds of another worker's beat, on our own monotonic clock: it is dead
 STUCK = 30.0  # seconds that the worker's loop may not answer: the process ends
 EX_SOFTWARE = 70  # the exit code of a process that ended itself (sysexits.h)
+
+log = structlog.get_logger()
 
 
 class Beats(Protocol):
@@ -98,6 +102,8 @@ class Pulse(threading.Thread):
                 break
             except (Transient, TimeoutError):
                 pass  # the next beat may get through; `faint` tells how long none has
+            except Exception:
+                log.exception("pulse.stumbled")
             await asyncio.to_thread(self.over.wait, BEAT)
         if beats is not None:
             await beats.close()

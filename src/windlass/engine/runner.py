@@ -154,14 +154,11 @@ class Run:
 
     async def begin(self, rows: list[StepRow]) -> None:
         """Write the tries down before they are made; the first one-way step is a promise."""
-        leaving = not self.record.no_return and any(row.one_way for row in rows)
-        if not leaving:
-            self.pen.note_all(EventKind.BEGUN, rows)
-            return await self.pen.flush()
-        await self.pen.flush()
-        if not await self.journal.pass_no_return(self.claimed.lease, ()):
-            raise cancelled()
-        self.pen.note_all(EventKind.BEGUN, rows)
+        if not self.record.no_return and any(row.one_way for row in rows):
+            await self.pen.flush()
+            if not await self.journal.pass_no_return(self.claimed.lease):
+                raise cancelled()
+        self.pen.note_all(EventKind.BEGUN, at_once(rows))
         await self.pen.flush()
 
     # -- back ------------------------------------------------------------------------------
@@ -173,7 +170,7 @@ class Run:
             if rows:
                 if self.signals.drain.is_set():
                     raise Drained
-                self.pen.note_all(EventKind.UNDOING, rows)
+                self.pen.note_all(EventKind.UNDOING, at_once(rows))
                 await self.pen.flush()
                 await self.together(rows, Direction.UNDO)
 
@@ -271,6 +268,11 @@ class Run:
 def cancelled() -> Turn:
     """The turn that a user wished."""
     return Turn(Trouble("Cancelled", "it was cancelled"), cancelled=True)
+
+
+def at_once(rows: list[StepRow]) -> list[StepRow]:
+    """Those that need not wait for their next try; the others note its beginning themselves."""
+    return [row for row in rows if row.due is None]
 
 
 def gave_up(task: asyncio.Future[None]) -> bool:

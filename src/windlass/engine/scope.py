@@ -5,7 +5,7 @@ but not those who want something below it. So two applications of one domain are
 side, each holding the domain shared, and renaming the domain waits for both.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -65,12 +65,3 @@ def waiting_for(line: Sequence[tuple[JobId, Scope]]) -> dict[JobId, list[JobId]]
 def within(paths: Collection[str], scope: Scope) -> bool:
     """Whether everything that a scope holds exclusively lies at or below one of the paths."""
     return all(any(covers(path, one) for path in paths) for one in scope.exclusive)
-
-
-def lent(line: Sequence[tuple[JobId, Scope]], priority: Mapping[JobId, int]) -> dict[JobId, int]:
-    """The priorities of a line's jobs, each raised to that of whoever waits for it."""
-    lent = dict(priority)
-    for job, before in reversed(waiting_for(line).items()):
-        for one in before:
-            lent[one] = min(lent[one], lent[job])
-    return lent

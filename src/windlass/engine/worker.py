@@ -22,6 +22,7 @@ from windlass.errors import LeaseLost, Transient
 
 LOOK = 1.0  # seconds; in any case a worker looks into the datastore itself
 HEED = 0.25  # seconds between looks for cancels of what runs here
+STUMBLE = 1.0  # seconds until a job is tried again over which the engine itself stumbled
 GRACE = 20.0  # seconds that steps have to end when the worker leaves
 
 log = structlog.get_logger()
@@ -58,6 +59,7 @@ class Worker:
         self.leaving = asyncio.Event()
         self.freed = asyncio.Event()
         self.lost = False
+        self.unsure = False  # a claim may have been made that we do not know of
         self.pulse: Pulse | None = None
         self.rings: asyncio.Future[None] | None = None  # kept, or it might be collected
 
@@ -94,6 +96,8 @@ class Worker:
         """Claim whenever there is room, until told to leave."""
         while not self.leaving.is_set():
             self.freed.clear()
+            if self.unsure:
+                await self.make_sure()
             room = self.crew.slots - len(self.hands)
             if room <= 0:
                 await self.first(self.freed.wait())
@@ -107,6 +111,7 @@ class Worker:
             claimed = await self.journal.claim(self.crew.id, list(self.tubes), room, job)
         except Transient as error:
             log.warning("datastore.away", why=str(error))
+            self.unsure = True
             await asyncio.sleep(LOOK / 4)
             return 0
         except LeaseLost:
@@ -115,6 +120,12 @@ class Worker:
         for one in claimed:
             self.begin(one)
         return len(claimed)
+
+    async def make_sure(self) -> None:
+        """Give back what is ours by the datastore and not in our hands; no claim is under way."""
+        with contextlib.suppress(Transient, LeaseLost):
+            await ring(self.queue, await self.journal.disown(self.crew.id, list(self.hands)))
+            self.unsure = False
 
     async def nudged(self) -> None:
         """Wait for a nudge and follow it; after a while look anyway."""
@@ -179,12 +190,14 @@ class Worker:
         if isinstance(error, LeaseLost | Stuck):
             raise error
         log.error("job.stumbled", job=run.claimed.lease.job, exc_info=error)
-        return run.given_back(crashed=True)
+        return run.given_back(STUMBLE, crashed=True)
 
     async def settle(self, run: Run, hand: Hand, end: End) -> None:
         """Make the end durable; back, if it was to be complete and is cancelled."""
-        nudges = await self.journal.settle(run.claimed.lease, run.pen.blot(), end)
+        events = run.pen.blot()
+        nudges = await self.journal.settle(run.claimed.lease, events, end)
         if nudges is None:
+            run.pen.take_up(events)
             back = await self.outcome(run, hand, run.take_back())
             return await self.settle(run, hand, back)
         log.info("job.settled", job=run.claimed.lease.job, kind=run.claimed.kind, phase=end.phase)
@@ -196,10 +209,18 @@ class Worker:
             await asyncio.sleep(HEED)
             if self.pulse is not None and self.pulse.faint:
                 self.cut_off()
-            with contextlib.suppress(Transient):
-                for job in await self.journal.cancelled(list(self.hands)) if self.hands else ():
-                    if job in self.hands:
-                        self.hands[job].signals.cancel.set()
+            try:
+                await self.pass_on_cancels()
+            except Transient:
+                pass  # the datastore is away; the next look may find it
+            except Exception:
+                log.exception("worker.stumbled")
+
+    async def pass_on_cancels(self) -> None:
+        """Tell the runs of jobs that are to be taken back."""
+        for job in await self.journal.cancelled(list(self.hands)) if self.hands else ():
+            if job in self.hands:
+                self.hands[job].signals.cancel.set()
 
     # -- leaving ---------------------------------------------------------------------------
 

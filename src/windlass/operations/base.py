@@ -11,7 +11,7 @@ from windlass.model.ids import AppId, DomainId
 
 
 @dataclass(frozen=True)
-class OnApplication(Operation[Broker], kind="on-application"):
+class OnApplication(Operation[Broker], base=True):
     """An operation that works on one application and keeps others away from it."""
 
     domain: DomainId

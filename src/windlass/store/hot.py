@@ -68,7 +68,8 @@ RETURNING jobs.id, kind, version, data, lease, crashes
 """
 PICKED = """
 SELECT id, CASE lease WHEN 0 THEN 0 ELSE
-  coalesce((SELECT max(number) FROM events WHERE events.job = jobs.id), 0) END AS newest
+  coalesce((SELECT max(number) FROM events WHERE events.job = jobs.id
+    AND kind NOT IN ('begun', 'undoing', 'interrupted', 'log')), 0) END AS newest
 FROM jobs WHERE claimable AND {which} AND EXISTS (SELECT 1 FROM fence)
 """
 IN_ORDER = "ORDER BY priority, turn, id LIMIT {room}"

@@ -48,6 +48,8 @@ async def supersede(connection: Connection, by: JobId, below: Collection[Placed]
     """A final job closes what is queued or buried below it, and asks what runs to stop."""
     trouble = Trouble("Superseded", f"superseded by job {by}")
     for one in sorted(below, key=lambda placed: placed.job):
+        if one.final and one.phase is not Phase.BURIED:
+            continue  # it takes away what we want away; we come after it
         phase = await locked_phase(connection, one.job)  # a worker may have claimed it just now
         if phase in (Phase.WAITING, Phase.READY):
             await close(connection, one.job, Phase.CANCELLED, trouble)

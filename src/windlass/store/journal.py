@@ -109,6 +109,17 @@ class SqlJournal:
             for row in rows
         ]
 
+    async def disown(self, worker: WorkerId, but: Collection[JobId]) -> list[Nudge]:
+        """Give back what is this worker's by its row, but for these."""
+        async with self.database.write(worker) as connection:
+            freed = await connection.execute(
+                update(jobs)
+                .where(jobs.c.worker == worker, jobs.c.id.not_in(list(but)))
+                .values(worker=None, claimable=True, due=None)
+                .returning(jobs.c.id, jobs.c.tube, jobs.c.priority)
+            )
+            return [Nudge(row.tube, JobId(row.id), row.priority) for row in freed]
+
     async def past(self, of: list[JobId]) -> tuple[dict[JobId, list[Event]], set[JobId]]:
         """What is told of jobs that were claimed before, and which are to be taken back."""
         async with self.database.read() as connection:
@@ -118,9 +129,8 @@ class SqlJournal:
         """Make events durable, in a commit with others."""
         await self.flusher.write(lease, events)
 
-    async def pass_no_return(self, lease: Lease, events: Sequence[Event]) -> bool:
+    async def pass_no_return(self, lease: Lease) -> bool:
         """Promise that there is no way back, unless a cancel stands."""
-        await self.flusher.write(lease, events)
         async with self.database.write(lease) as connection:
             return await intents.promise(connection, lease.job, NO_RETURN)
 
@@ -153,6 +163,7 @@ class SqlJournal:
             if phase.ended:
                 raise Conflict(f"job {job} is {phase} already", job=job)
             if phase in QUEUED:
+                await intents.promise(connection, job, CANCEL, asker, reason)
                 trouble = Trouble("Cancelled", reason or "it was cancelled")
                 await intents.close(connection, job, Phase.CANCELLED, trouble)
                 return await line.advance(connection, roots)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import case, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.job import IN_LINE, Phase
@@ -108,18 +108,24 @@ async def join(connection: Connection, job: JobId, scope: Scope) -> None:
         await connection.execute(insert(scopes), rows)
 
 
-async def await_them(connection: Connection, blocking: Collection[JobId]) -> list[JobId]:
+async def await_them(
+    connection: Connection, blocking: Collection[JobId], priority: int | None = None
+) -> list[JobId]:
     """Somebody waits for these: their ends must look who. Those that are still in line.
+
+    Whoever waits lends them his priority, if it is the more urgent one.
 
     A job that ends in a flush does so without our lock; it is over by the time we get its row,
     or the flush finds it awaited and leaves it to a settle, which waits for our lock.
     """
     if not blocking:
         return []
+    own = jobs.c.priority
+    urgent = own if priority is None else case((own > priority, priority), else_=own)
     rows = await connection.execute(
         update(jobs)
         .where(jobs.c.id.in_(sorted(blocking)), jobs.c.phase.in_(IN_LINE))
-        .values(awaited=True)
+        .values(awaited=True, priority=urgent)
         .returning(jobs.c.id)
     )
     return [JobId(id) for id in rows.scalars()]

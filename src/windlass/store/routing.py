@@ -71,7 +71,9 @@ class StoredRoutes:
 
     async def changed(self, patience: float) -> None:
         """Return when something was written, at the latest after `patience` seconds."""
-        self.bell = self.bell or Bell(self.database)
+        if self.bell is None:
+            self.bell = Bell(self.database)
+            self.database.rung.add(self.bell.here)
         await self.bell.wait(patience)
 
     async def close(self) -> None:

@@ -39,7 +39,8 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
             return Submitted(same, fresh=False)
     else:
         line.check_room(before)
-    blocking = await line.await_them(connection, line.waits(scope, before))
+    ahead = line.waits(scope, before)
+    blocking = await line.await_them(connection, ahead, priority(request))
     phase = Phase.DELAYED if request.delay else Phase.WAITING if blocking else Phase.READY
     job = await insert_job(connection, request, scope, phase, place)
     if request.retry_of is not None:
@@ -51,7 +52,7 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
         await line.join(connection, job, scope)
     nudges: list[Nudge] = []
     if operation.final:
-        below = [one for one in before if within(scope.exclusive, one.scope) and not one.final]
+        below = [one for one in before if within(scope.exclusive, one.scope)]
         await supersede(connection, job, below)
         nudges = await line.advance(connection, scope.roots())
     await keep_key(connection, request, job)

@@ -22,7 +22,7 @@ from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.policy import Direction
 from windlass.engine.queue import Nudge
-from windlass.engine.record import Record
+from windlass.engine.record import Record, StepState
 from windlass.errors import Conflict, NotFound
 from windlass.store import line
 from windlass.store.claiming import histories
@@ -57,8 +57,10 @@ async def skip(
     rows = [row for row in aside.record.steps if row.number == step]
     if not rows:
         raise NotFound(f"job {job} has no step {step}", field="step")
-    if rows[0].in_effect is not back:
-        raise Conflict(f"step {step} of job {job} is {rows[0].state} already", field="step")
+    row = rows[0]
+    undone = row.state is StepState.UNDONE or not row.touched
+    if undone if back else row.state in (StepState.DONE, StepState.SKIPPED):
+        raise Conflict(f"step {step} of job {job} is {row.state} already", field="step")
     await keep(connection, job, "skip", asker, reason)
     await tell(connection, job, EventKind.SKIPPED, step=step, undo=back, by=asker.login)
     return await go_on(connection, aside, asker, reason)
