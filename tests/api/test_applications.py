@@ -123,14 +123,12 @@ BODIES = [
 ]
 
 
-@pytest.mark.parametrize(("body", "field", "code"), BODIES, ids=range(len(BODIES)))
-async def test_what_cannot_be_accepted_makes_no_job(
-    site: Site, body: dict[str, object], field: str, code: int | None
-) -> None:
-    refused = await site.anna.post("/domains/demo/applications", json=body)
-    assert assert_problem(refused, 422, field).get("exit_code") == code
-    assert await site.count_jobs() == 0
-    assert (await site.anna.get("/applications")).json()["items"] == []
+async def test_what_cannot_be_accepted_makes_no_job(site: Site) -> None:
+    for body, field, code in BODIES:
+        refused = await site.anna.post("/domains/demo/applications", json=body)
+        assert assert_problem(refused, 422, field).get("exit_code") == code
+        assert await site.count_jobs() == 0
+        assert (await site.anna.get("/applications")).json()["items"] == []
 
 
 async def test_a_name_is_taken_once(both: Site) -> None:
@@ -181,10 +179,13 @@ async def test_what_is_not_yours_is_not_there(site: Site) -> None:
     assert await site.count_jobs() == 1
 
 
-@pytest.mark.parametrize("name", ["%00", "a%2Fb", "%C3%A4", "x" * 2000, "UP"])
-async def test_names_that_nothing_can_have(both: Site, name: str) -> None:
-    assert_problem(await both.anna.get(f"/domains/demo/applications/{name}"), 404)
-    assert_problem(await both.anna.get(f"/application/{name}"), 404)
+NAMES_THAT_NOTHING_CAN_HAVE = ["%00", "a%2Fb", "%C3%A4", "x" * 2000, "UP"]
+
+
+async def test_names_that_nothing_can_have(both: Site) -> None:
+    for name in NAMES_THAT_NOTHING_CAN_HAVE:
+        assert_problem(await both.anna.get(f"/domains/demo/applications/{name}"), 404)
+        assert_problem(await both.anna.get(f"/application/{name}"), 404)
 
 
 @pytest.mark.parametrize(

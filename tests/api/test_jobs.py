@@ -50,10 +50,13 @@ async def test_whatever_the_method_nothing_happens(site: Site, method: str) -> N
     assert (head.status_code, head.content) == (200, b"")
 
 
-@pytest.mark.parametrize("id", ["0", "999999", "9" * 17, "9" * 40, "x", "-1", "1.0", "%C2%B2"])
-async def test_jobs_that_there_are_not(both: Site, id: str) -> None:
-    assert_problem(await both.root.get(f"/jobs/{id}"), 404)
-    assert_problem(await both.root.post(f"/jobs/{id}/events", json={"event": "cancel"}), 404)
+JOBS_THAT_THERE_ARE_NOT = ["0", "999999", "9" * 17, "9" * 40, "x", "-1", "1.0", "%C2%B2"]
+
+
+async def test_jobs_that_there_are_not(both: Site) -> None:
+    for id in JOBS_THAT_THERE_ARE_NOT:
+        assert_problem(await both.root.get(f"/jobs/{id}"), 404)
+        assert_problem(await both.root.post(f"/jobs/{id}/events", json={"event": "cancel"}), 404)
 
 
 async def test_jobs_of_others_are_not_there(site: Site) -> None:
@@ -110,24 +113,24 @@ async def test_lists_and_filters(both: Site) -> None:
     assert_problem(await both.anna.get("/jobs?owner=bob"), 403)
 
 
-@pytest.mark.parametrize(
-    ("query", "field"),
-    [
-        ("status=lost", "status"),
-        ("phase=x", "phase"),
-        ("operation=%00", "operation"),
-        ("since=yesterday", "since"),
-        ("since=0000-00-00", "since"),
-        ("ids=1,x", "ids"),
-        ("ids=" + ",".join(["1"] * 201), "ids"),
-        ("ids=" + "9" * 30, "ids"),
-        ("before=x", "before"),
-        ("owner=%00", "owner"),
-        ("owner=nobody", "owner"),
-    ],
-)
-async def test_filters_that_cannot_be(both: Site, query: str, field: str) -> None:
-    assert_problem(await both.root.get(f"/jobs?{query}"), 422, field)
+FILTERS_THAT_CANNOT_BE = [
+    ("status=lost", "status"),
+    ("phase=x", "phase"),
+    ("operation=%00", "operation"),
+    ("since=yesterday", "since"),
+    ("since=0000-00-00", "since"),
+    ("ids=1,x", "ids"),
+    ("ids=" + ",".join(["1"] * 201), "ids"),
+    ("ids=" + "9" * 30, "ids"),
+    ("before=x", "before"),
+    ("owner=%00", "owner"),
+    ("owner=nobody", "owner"),
+]
+
+
+async def test_filters_that_cannot_be(both: Site) -> None:
+    for query, field in FILTERS_THAT_CANNOT_BE:
+        assert_problem(await both.root.get(f"/jobs?{query}"), 422, field)
 
 
 async def test_pages_of_jobs(both: Site) -> None:
@@ -260,19 +263,19 @@ async def test_an_operator_closes_a_buried_job(both: Site) -> None:
         assert (await both.ended(buried["id"]))["phase"] == "complete"
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"event": "explode"}, "event"),
-        ({"event": None}, "event"),
-        ({}, "event"),
-        ({"event": "cancel", "reason": 5}, "reason"),
-        ({"event": "cancel", "reason": "x" * 501}, "reason"),
-        ({"event": "cancel", "step": "0"}, "step"),
-    ],
-)
-async def test_events_that_cannot_be(site: Site, body: dict[str, object], field: str) -> None:
+EVENTS_THAT_CANNOT_BE = [
+    ({"event": "explode"}, "event"),
+    ({"event": None}, "event"),
+    ({}, "event"),
+    ({"event": "cancel", "reason": 5}, "reason"),
+    ({"event": "cancel", "reason": "x" * 501}, "reason"),
+    ({"event": "cancel", "step": "0"}, "step"),
+]
+
+
+async def test_events_that_cannot_be(site: Site) -> None:
     job = await site.created()
-    refused = await site.anna.post(f"/jobs/{job['id']}/events", json=body)
-    assert_problem(refused, 422, field)
-    assert await site.job(job["id"]) == job
+    for body, field in EVENTS_THAT_CANNOT_BE:
+        refused = await site.anna.post(f"/jobs/{job['id']}/events", json=body)
+        assert_problem(refused, 422, field)
+        assert await site.job(job["id"]) == job

@@ -85,10 +85,13 @@ async def test_the_same_key_for_an_event(site: Site) -> None:
     assert_problem(other, 422, "Idempotency-Key")
 
 
-@pytest.mark.parametrize("key", ["", "x" * 256, "a b", "\xe4", "a\tb"])
-async def test_keys_that_cannot_be(site: Site, key: str) -> None:
-    body = {"name": "blog", "cartridge": "python"}
-    headers = [(b"Idempotency-Key", key.encode("latin-1"))]
-    answer = await site.anna.post("/domains/demo/applications", json=body, headers=headers)
-    assert_problem(answer, 422, "Idempotency-Key")
-    assert await site.count_jobs() == 0
+KEYS_THAT_CANNOT_BE = ["", "x" * 256, "a b", "\xe4", "a\tb"]
+
+
+async def test_keys_that_cannot_be(site: Site) -> None:
+    for key in KEYS_THAT_CANNOT_BE:
+        body = {"name": "blog", "cartridge": "python"}
+        headers = [(b"Idempotency-Key", key.encode("latin-1"))]
+        answer = await site.anna.post("/domains/demo/applications", json=body, headers=headers)
+        assert_problem(answer, 422, "Idempotency-Key")
+        assert await site.count_jobs() == 0

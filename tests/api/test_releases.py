@@ -104,14 +104,14 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("kind", BROKEN)
-async def test_archives_that_cannot_be_taken(blog: Site, kind: str) -> None:
-    before = await blog.count_jobs()
-    assert_problem(
-        await blog.anna.post(APP + "/releases", content=BROKEN[kind], headers=BINARY), 422
-    )
-    assert left(blog) == []
-    assert await blog.count_jobs() == before
+async def test_archives_that_cannot_be_taken(blog: Site) -> None:
+    for kind in BROKEN:
+        before = await blog.count_jobs()
+        assert_problem(
+            await blog.anna.post(APP + "/releases", content=BROKEN[kind], headers=BINARY), 422
+        )
+        assert left(blog) == []
+        assert await blog.count_jobs() == before
 
 
 async def test_a_bomb_does_not_go_off(blog: Site, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,12 +146,15 @@ async def test_too_large_without_a_word(blog: Site, monkeypatch: pytest.MonkeyPa
     assert left(blog) == []
 
 
-@pytest.mark.parametrize("media", ["application/json", "text/plain", "multipart/form-data", ""])
-async def test_another_media_type(blog: Site, media: str) -> None:
-    headers = {"Content-Type": media}
-    answer = await blog.anna.post(APP + "/releases", content=GOOD, headers=headers)
-    assert_problem(answer, 415)
-    assert left(blog) == []
+ANOTHER_MEDIA_TYPE = ["application/json", "text/plain", "multipart/form-data", ""]
+
+
+async def test_another_media_type(blog: Site) -> None:
+    for media in ANOTHER_MEDIA_TYPE:
+        headers = {"Content-Type": media}
+        answer = await blog.anna.post(APP + "/releases", content=GOOD, headers=headers)
+        assert_problem(answer, 415)
+        assert left(blog) == []
 
 
 async def test_one_who_hangs_up_leaves_nothing(blog: Site) -> None:

@@ -2,8 +2,6 @@
 
 import asyncio
 
-import pytest
-
 from api.site import PATIENCE, Site, Told
 from conftest import until
 from windlass.api.watching import ROOM, Feed, Message, Shown, Watcher
@@ -84,11 +82,14 @@ def running(told: Told | None) -> bool:
     return any(step.get("kind") == "build-release" and step["state"] == "running" for step in steps)
 
 
-@pytest.mark.parametrize("last", ["99999", "x", "-1", "9" * 40, "1.5"])
-async def test_an_unknown_number_begins_with_a_snapshot(site: Site, last: str) -> None:
+AN_UNKNOWN_NUMBER_BEGINS_WITH_A_SNAPSHOT = ["99999", "x", "-1", "9" * 40, "1.5"]
+
+
+async def test_an_unknown_number_begins_with_a_snapshot(site: Site) -> None:
     job = await site.created()
-    async with site.watching(job["id"], last) as watch:
-        assert await watch.next() == ("snapshot", "0", job)
+    for last in AN_UNKNOWN_NUMBER_BEGINS_WITH_A_SNAPSHOT:
+        async with site.watching(job["id"], last) as watch:
+            assert await watch.next() == ("snapshot", "0", job)
 
 
 async def test_the_newest_number_after_the_end_is_told_the_end(site: Site) -> None:
