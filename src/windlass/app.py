@@ -6,9 +6,9 @@ import socket
 from windlass.broker import Broker
 from windlass.catalog import Catalog
 from windlass.engine.journal import Crew
-from windlass.engine.known import known
+from windlass.engine.known import skills
 from windlass.engine.lease import WorkerId
-from windlass.engine.operation import Operation, Step
+from windlass.engine.operation import Operation
 from windlass.engine.worker import Worker
 from windlass.errors import Refused
 from windlass.folders import run_folder
@@ -68,14 +68,14 @@ def node_of(settings: Settings) -> Node:
 
 def worker_of(broker: Broker, settings: Settings) -> Worker:
     """A worker for this process."""
-    skills = frozenset({**known(Operation), **known(Step)}) | {f"node:{id}" for id in broker.nodes}
+    able = skills(Operation) | {f"node:{id}" for id in broker.nodes}
     crew = Crew(
         id=WorkerId(new_id("w")),
         host=socket.gethostname(),
         pid=os.getpid(),
         slots=settings.slots,
         tubes=settings.tubes,
-        skills=skills,
+        skills=frozenset(able),
     )
 
     async def beats() -> "OwnBeats":

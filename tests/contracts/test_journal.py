@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import text
@@ -12,13 +12,24 @@ from conftest import until
 from engine.shop import Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
+from windlass.engine.known import skills
 from windlass.engine.lease import Lease, WorkerId
+from windlass.engine.operation import Operation
 from windlass.engine.scope import Scope
 from windlass.errors import LeaseLost, OverLimit
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
 
 ME = WorkerId("w-me")
+
+
+@dataclass(frozen=True)
+class Elsewhere(Stock):
+    """Must run on one machine."""
+
+    @property
+    def machine(self) -> str:
+        return "node:far"
 
 
 @dataclass(frozen=True)
@@ -43,11 +54,11 @@ async def other(database: Database) -> AsyncIterator[SqlJournal]:
 
 
 def crew(id: str) -> Crew:
-    return Crew(WorkerId(id), "host", 1, 10, ("default",), frozenset())
+    return Crew(WorkerId(id), "host", 1, 10, ("default",), frozenset(skills(Operation)))
 
 
 async def claimed(workshop: Workshop, worker: WorkerId = ME) -> Claimed:
-    (one,) = await workshop.journal.claim(worker, ["default"], 1)
+    (one,) = await workshop.journal.claim(crew(worker), ["default"], 1)
     return one
 
 
@@ -60,8 +71,8 @@ async def test_a_job_is_claimed_once(workshop: Workshop, other: SqlJournal) -> N
     await other.enlist(crew("w-other"))
     for number in range(20):
         await workshop.submit(Stock(f"s{number}", "put a"))
-    claims = [workshop.journal.claim(ME, ["default"], 3) for _ in range(8)]
-    claims += [other.claim(WorkerId("w-other"), ["default"], 3) for _ in range(8)]
+    claims = [workshop.journal.claim(crew(ME), ["default"], 3) for _ in range(8)]
+    claims += [other.claim(crew("w-other"), ["default"], 3) for _ in range(8)]
     found = [one.lease.job for some in await asyncio.gather(*claims) for one in some]
     assert len(found) == len(set(found)) == 20
 
@@ -78,7 +89,7 @@ async def test_the_dead_write_nothing(workshop: Workshop, other: SqlJournal) -> 
     with pytest.raises(LeaseLost):
         await workshop.journal.beat(ME)
     with pytest.raises(LeaseLost):
-        await workshop.journal.claim(ME, ["default"], 1)
+        await workshop.journal.claim(crew(ME), ["default"], 1)
     assert await workshop.kinds(lease.job) == []
 
 
@@ -115,7 +126,7 @@ async def test_a_waiter_is_let_go_whoever_ends_first(workshop: Workshop, other: 
         await workshop.submit(Stock(f"a{round}/x", "put a"))
         await workshop.submit(Stock(f"b{round}/x", "put b"))
         one = (await claimed(workshop)).lease
-        (two,) = await other.claim(WorkerId("w-other"), ["default"], 1)
+        (two,) = await other.claim(crew("w-other"), ["default"], 1)
         waiter = await workshop.submit(Both(f"a{round}", "", second=f"b{round}"))
         assert await workshop.phase(waiter) is Phase.WAITING
         end = End(Phase.COMPLETE, 100.0)
@@ -317,3 +328,17 @@ async def test_a_cancel_in_the_last_stage_leaves_no_gap(workshop: Workshop) -> N
         )
         numbers = list(rows.scalars())
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+async def test_a_worker_claims_only_what_it_can_do(workshop: Workshop) -> None:
+    await workshop.submit(Stock("s1", "put a"))
+    await workshop.submit(Elsewhere("s2", "put b"))
+    able = crew(ME)
+    await workshop.journal.enlist(able)
+    old = replace(able, skills=frozenset({"stock:0", "node:far"}))
+    assert await workshop.journal.claim(old, ["default"], 10) == []
+    (here,) = await workshop.journal.claim(able, ["default"], 10)
+    assert here.kind == "stock"
+    there = replace(able, skills=able.skills | {"node:far"})
+    (far,) = await workshop.journal.claim(there, ["default"], 10)
+    assert far.kind == "elsewhere"

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from windlass.engine.job import Asker, Phase, Request
 from windlass.engine.journal import Crew, Submitted
-from windlass.engine.known import known
+from windlass.engine.known import skills
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.policy import Retry
@@ -171,7 +171,7 @@ class Workshop:
             os.getpid(),
             slots,
             ("default",),
-            frozenset(known(Operation)) | frozenset(known(Step)),
+            frozenset(skills(Operation)),
         )
         queue = DatastoreQueue("datastore:", self.database)
         return Worker(self.journal, queue, self.shop, crew, self.beats)

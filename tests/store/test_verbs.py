@@ -83,7 +83,7 @@ async def test_a_crashing_job_can_be_taken_back(workshop: Workshop) -> None:
     for _ in range(5):
         worker = workshop.worker()
         await workshop.journal.enlist(worker.crew)
-        await workshop.journal.claim(worker.crew.id, ["default"], 1)
+        await workshop.journal.claim(worker.crew, ["default"], 1)
         await workshop.journal.retire(worker.crew.id)
     async with workshop.working():
         assert await workshop.ended(job) == [Phase.BURIED]

@@ -50,7 +50,7 @@ class Crew:
     pid: int
     slots: int
     tubes: tuple[str, ...]
-    skills: frozenset[str]  # the kinds of operations and steps it knows, and `node:...`
+    skills: frozenset[str]  # `kind:version` of the operations it knows, and `node:...`
 
 
 @dataclass(frozen=True)
@@ -110,12 +110,15 @@ class Journal(Protocol):
         """Accept a job, or refuse it; `reserve` runs in the same transaction."""
 
     async def claim(
-        self, worker: WorkerId, tubes: Collection[str], room: int, job: JobId | None = None
+        self, crew: Crew, tubes: Collection[str], room: int, job: JobId | None = None
     ) -> list[Claimed]:
-        """Up to `room` ready jobs of these tubes, or just this one if it is ready."""
+        """Up to `room` ready jobs of these tubes, or just this one if it is ready.
+
+        Only what the worker has the skills for.
+        """
 
     async def disown(self, worker: WorkerId, but: Collection[JobId]) -> list[Nudge]:
-        """Give back what is this worker's by its row, but for these: a claim was lost on its way."""
+        """Give back what is this worker's by its row, but for these: a claim got lost."""
 
     async def write(self, lease: Lease, events: Sequence[Event]) -> None:
         """Make events durable; calls of many jobs share a commit."""

@@ -64,9 +64,19 @@ def revive(base: type[K], kind: str, version: int, data: dict[str, Any]) -> K:
         raise Refused(f"the stored {kind} cannot be read: {error}") from None
 
 
-def known(base: type[Known]) -> dict[str, int]:
-    """The kinds that this process knows, with their versions: what a worker can do."""
-    return {kind: cls.version for kind, cls in _classes.items() if issubclass(cls, base)}
+def skills(base: type[Known]) -> set[str]:
+    """What this process can revive, as `kind:version`: its own versions and those before them."""
+    return {
+        skill(kind, version)
+        for kind, cls in _classes.items()
+        if issubclass(cls, base)
+        for version in range(1, cls.version + 1)
+    }
+
+
+def skill(kind: str, version: int) -> str:
+    """What a worker must know to do something of this kind and version."""
+    return f"{kind}:{version}"
 
 
 def kebab(name: str) -> str:

@@ -95,9 +95,9 @@ class Operation(Known, Generic[W], base=True):
         return Scope()
 
     @property
-    def needs(self) -> frozenset[str]:
-        """What a worker must have beside the operation's kind, as in `node:n1`."""
-        return frozenset()
+    def machine(self) -> str | None:
+        """Where its steps must run, as in `node:n1`; anywhere, unless an operation says."""
+        return None
 
     async def reserve(self, world: W) -> Collection[Hold]:
         """Refuse at once what could never succeed; name what the job must hold."""

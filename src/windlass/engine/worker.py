@@ -108,7 +108,7 @@ class Worker:
     async def take(self, room: int, job: JobId | None = None) -> int:
         """Claim up to `room` jobs and begin them; how many there were."""
         try:
-            claimed = await self.journal.claim(self.crew.id, list(self.tubes), room, job)
+            claimed = await self.journal.claim(self.crew, list(self.tubes), room, job)
         except Transient as error:
             log.warning("datastore.away", why=str(error))
             self.unsure = True

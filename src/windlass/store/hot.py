@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import asyncpg
 
-from windlass.engine.journal import End, Event
+from windlass.engine.journal import Crew, End, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost
 from windlass.store.database import Database, Postgres, translated
@@ -37,7 +37,7 @@ class Hot(Protocol):
     """Claim and flush on one kind of datastore."""
 
     async def claim(
-        self, worker: WorkerId, tubes: Sequence[str], room: int, job: JobId | None
+        self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
         """Rows (id, kind, version, data, lease, crashes) of up to `room` jobs, now ours."""
 
@@ -70,7 +70,7 @@ PICKED = """
 SELECT id, CASE lease WHEN 0 THEN 0 ELSE
   coalesce((SELECT max(number) FROM events WHERE events.job = jobs.id
     AND kind NOT IN ('begun', 'undoing', 'interrupted', 'log')), 0) END AS newest
-FROM jobs WHERE claimable AND {which} AND EXISTS (SELECT 1 FROM fence)
+FROM jobs WHERE claimable AND {which} AND {able} AND EXISTS (SELECT 1 FROM fence)
 """
 IN_ORDER = "ORDER BY priority, turn, id LIMIT {room}"
 
@@ -81,14 +81,15 @@ FENCE = "WITH fence AS (SELECT id FROM workers WHERE id = $1 FOR KEY SHARE)"
 
 def postgres_claim(which: str, order: str) -> str:
     """The claim: who lives picks what nobody else is picking."""
-    picked = f"{PICKED.format(which=which)} {order} FOR UPDATE SKIP LOCKED"
+    able = "skill = ANY($2::text[]) AND (machine IS NULL OR machine = ANY($2::text[]))"
+    picked = f"{PICKED.format(which=which, able=able)} {order} FOR UPDATE SKIP LOCKED"
     taking = CLAIM.format(worker="$1", now="extract(epoch FROM clock_timestamp())")
     return f"{FENCE}, picked AS ({picked}) {taking}"
 
 
-CLAIM_ONE_TUBE = postgres_claim("tube = $2", IN_ORDER.format(room="$3"))
-CLAIM_TUBES = postgres_claim("tube = ANY($2::text[])", IN_ORDER.format(room="$3"))
-CLAIM_JOB = postgres_claim("id = $2", "")
+CLAIM_ONE_TUBE = postgres_claim("tube = $3", IN_ORDER.format(room="$4"))
+CLAIM_TUBES = postgres_claim("tube = ANY($3::text[])", IN_ORDER.format(room="$4"))
+CLAIM_JOB = postgres_claim("id = $3", "")
 
 FLUSH = f"""
 {FENCE},
@@ -147,18 +148,19 @@ class HotPostgres:
         )
 
     async def claim(
-        self, worker: WorkerId, tubes: Sequence[str], room: int, job: JobId | None
+        self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
         """One statement."""
+        able = list(crew.skills)
         async with self.connection() as connection:
             if job is not None:
-                rows = await connection.fetch(CLAIM_JOB, worker, job)
+                rows = await connection.fetch(CLAIM_JOB, crew.id, able, job)
             elif len(tubes) == 1:
-                rows = await connection.fetch(CLAIM_ONE_TUBE, worker, tubes[0], room)
+                rows = await connection.fetch(CLAIM_ONE_TUBE, crew.id, able, tubes[0], room)
             else:
-                rows = await connection.fetch(CLAIM_TUBES, worker, tubes, room)
+                rows = await connection.fetch(CLAIM_TUBES, crew.id, able, tubes, room)
             if not rows:
-                await check_alive(connection, worker)
+                await check_alive(connection, crew.id)
             return [tuple(row) for row in rows]
 
     async def flush(self, worker: WorkerId, group: Collection[Entry]) -> set[JobId]:
@@ -215,7 +217,9 @@ LITE_LEAVE = "DELETE FROM scopes WHERE job = ?"
 
 def sqlite_claim(which: str, order: str) -> str:
     """The claim; the write lock is held, so that nobody else is picking."""
-    picked = f"{PICKED.format(which=which)} {order}"
+    mine = "(SELECT value FROM json_each(?2))"
+    able = f"skill IN {mine} AND (machine IS NULL OR machine IN {mine})"
+    picked = f"{PICKED.format(which=which, able=able)} {order}"
     fence = "WITH fence AS (SELECT id FROM workers WHERE id = ?1)"
     return f"{fence}, picked AS ({picked}) {CLAIM.format(worker='?1', now=LITE_NOW)}"
 
@@ -237,15 +241,16 @@ class HotSqlite:
                 yield raw
 
     async def claim(
-        self, worker: WorkerId, tubes: Sequence[str], room: int, job: JobId | None
+        self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
-        """One statement; nothing is locked where there is nothing to claim."""
-        marks = ", ".join(f"?{n + 3}" for n in range(len(tubes)))
-        which, order = f"tube IN ({marks})", IN_ORDER.format(room="?2")
-        values: tuple[Any, ...] = (worker, room, *tubes)
+        """One statement."""
+        marks = ", ".join(f"?{n + 4}" for n in range(len(tubes)))
+        which, order = f"tube IN ({marks})", IN_ORDER.format(room="?3")
+        able = dumps(sorted(crew.skills))
+        values: tuple[Any, ...] = (crew.id, able, room, *tubes)
         if job is not None:
-            which, order, values = "id = ?2", "", (worker, job)
-        async with self.connection(worker) as raw:
+            which, order, values = "id = ?3", "", (crew.id, able, job)
+        async with self.connection(crew.id) as raw:
             rows: list[Row] = raw.execute(sqlite_claim(which, order), values).fetchall()
             return rows
 

@@ -95,17 +95,17 @@ class SqlJournal:
             raise Taken("somebody was faster: it is taken already") from error
 
     async def claim(
-        self, worker: WorkerId, tubes: Collection[str], room: int, job: JobId | None = None
+        self, crew: Crew, tubes: Collection[str], room: int, job: JobId | None = None
     ) -> list[Claimed]:
         """Up to `room` ready jobs, or just this one."""
-        rows = await self.flusher.hot.claim(worker, list(tubes), room, job)
+        rows = await self.flusher.hot.claim(crew, list(tubes), room, job)
         if not rows:
             return []
         self.database.ring()
         again = [JobId(row[0]) for row in rows if row[4] > 1]
         told, stopped = ({}, set()) if not again else await self.past(again)
         return [
-            claiming.claimed(row, worker, told.get(row[0], []), stopped=row[0] in stopped)
+            claiming.claimed(row, crew.id, told.get(row[0], []), stopped=row[0] in stopped)
             for row in rows
         ]
 

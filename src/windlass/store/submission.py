@@ -11,6 +11,7 @@ from sqlalchemy.exc import IntegrityError
 
 from windlass.engine.job import Phase, Request
 from windlass.engine.journal import Reserve, Submitted
+from windlass.engine.known import skill
 from windlass.engine.lease import JobId
 from windlass.engine.operation import Hold
 from windlass.engine.queue import Nudge
@@ -85,6 +86,8 @@ async def insert_job(
         kind=operation.kind,
         version=operation.version,
         data=dumps(operation.data()),
+        skill=skill(operation.kind, operation.version),
+        machine=operation.machine,
         title=operation.title,
         owner=request.owner,
         asker=dumps(vars(request.asker)),

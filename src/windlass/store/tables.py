@@ -63,6 +63,8 @@ jobs = Table(
     Column("kind", Text, nullable=False),
     Column("version", Integer, nullable=False),
     Column("data", Text, nullable=False),
+    Column("skill", Text, nullable=False),  # what a worker must know, and where it must be
+    Column("machine", Text),
     Column("title", Text, nullable=False),
     Column("owner", Text, nullable=False),
     Column("asker", Text, nullable=False),
