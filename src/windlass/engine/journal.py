@@ -154,6 +154,9 @@ class Journal(Protocol):
     async def cancelled(self, jobs: Collection[JobId]) -> set[JobId]:
         """Which of these jobs are to be taken back."""
 
+    async def failures(self, job: JobId) -> int:
+        """How often the same operation on the same scope has failed in the last day."""
+
     async def wake(self) -> list[Nudge]:
         """Let delayed and retrying jobs that are due take their place."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from windlass.engine.elaboration import elaborate
+from windlass.engine.hooks import Hooks, told
 from windlass.engine.job import Phase, Trouble
 from windlass.engine.journal import Claimed, End, EventKind, Journal
 from windlass.engine.known import revive
@@ -13,6 +14,7 @@ from windlass.engine.operation import Operation, Step, World
 from windlass.engine.pen import Pen
 from windlass.engine.policy import CRASHES, Direction, Retry, Verdict, verdict
 from windlass.engine.record import Record, StepRow, StepState
+from windlass.engine.steplog import Voice
 from windlass.engine.tries import see_through, try_once
 from windlass.errors import LeaseLost, Refused
 
@@ -55,13 +57,21 @@ class Signals:
 class Run:
     """A claimed job on its way; `run` returns how it ended for now."""
 
-    def __init__(self, journal: Journal, world: World, claimed: Claimed, signals: Signals) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        world: World,
+        claimed: Claimed,
+        signals: Signals,
+        hooks: Hooks | None = None,
+    ) -> None:
         self.claimed = claimed
         self.world = world.under(claimed.lease)
         self.record = Record.of(claimed.events)
         self.pen = Pen(journal, claimed.lease, self.record)
         self.journal = journal
         self.signals = signals
+        self.hooks = hooks
 
     async def run(self) -> End:
         """Forward, or back, to the end or to the next long wait."""
@@ -235,10 +245,16 @@ class Run:
             step = self.step(row)
         except Refused as unknown:
             return unknown
-        act = step.do(self.world) if doing else step.undo(self.world)
-        error = await try_once(act, step.timeout)
+        lease = self.claimed.lease
+        if self.hooks:
+            await told(self.hooks.before_try(lease, row), "before_try", job=lease.job)
+        with Voice(lambda line: self.pen.note(EventKind.LOG, row.number, text=line)):
+            act = step.do(self.world) if doing else step.undo(self.world)
+            error = await try_once(act, step.timeout)
         if isinstance(error, LeaseLost):
             raise error
+        if self.hooks:
+            await told(self.hooks.after_try(lease, row, error), "after_try", job=lease.job)
         return error
 
     async def failed(self, row: StepRow, error: Exception, direction: Direction) -> None:

@@ -9,6 +9,8 @@ from typing import Any
 
 import structlog
 
+from windlass.engine.hooks import FAILING, Hooks, told
+from windlass.engine.job import Phase
 from windlass.engine.journal import Claimed, Crew, End, Journal
 from windlass.engine.keeper import Retention, keep_house
 from windlass.engine.lease import JobId
@@ -50,11 +52,15 @@ class Worker:
         *,
         weights: Mapping[str, int] | None = None,
         retention: Retention | None = None,
+        hooks: Hooks | None = None,
+        recycle: int = 0,
     ) -> None:
         self.journal, self.queue, self.world, self.crew = journal, queue, world, crew
         self.beats = beats
         self.tubes = weights or dict.fromkeys(crew.tubes, 1)
         self.retention = retention or Retention()
+        self.hooks = hooks
+        self.left = recycle or None  # jobs until the process has had enough; None: never
         self.hands: dict[JobId, Hand] = {}
         self.leaving = asyncio.Event()
         self.freed = asyncio.Event()
@@ -107,8 +113,10 @@ class Worker:
 
     async def take(self, room: int, job: JobId | None = None) -> int:
         """Claim up to `room` jobs and begin them; how many there were."""
+        if self.left is not None:
+            room = min(room, self.left)
         try:
-            claimed = await self.journal.claim(self.crew, list(self.tubes), room, job)
+            claimed = await self.claim(room, job)
         except Transient as error:
             log.warning("datastore.away", why=str(error))
             self.unsure = True
@@ -119,7 +127,26 @@ class Worker:
             return 0
         for one in claimed:
             self.begin(one)
+        if self.left is not None:
+            self.left -= len(claimed)
+            if self.left == 0:
+                log.info("worker.recycled", worker=self.crew.id)
+                self.leaving.set()  # what runs is not hurried: the last jobs end as they like
         return len(claimed)
+
+    async def claim(self, room: int, job: JobId | None) -> list[Claimed]:
+        """Of several tubes each has its share by weight, and what one leaves is the others'."""
+        if job is not None or len(self.tubes) == 1:
+            return await self.journal.claim(self.crew, list(self.tubes), room, job)
+        found: list[Claimed] = []
+        total = sum(self.tubes.values())
+        for tube, weight in sorted(self.tubes.items(), key=lambda item: -item[1]):
+            share = min(max(room * weight // total, 1), room - len(found))
+            if share > 0:
+                found += await self.journal.claim(self.crew, [tube], share)
+        if len(found) < room:
+            found += await self.journal.claim(self.crew, list(self.tubes), room - len(found))
+        return found
 
     async def make_sure(self) -> None:
         """Give back what is ours by the datastore and not in our hands; no claim is under way."""
@@ -157,7 +184,7 @@ class Worker:
             hand.signals.drain.set()
         if claimed.cancelled:
             hand.signals.cancel.set()
-        run = Run(self.journal, self.world, claimed, hand.signals)
+        run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
         self.hands[job] = hand
         hand.task = asyncio.ensure_future(self.see_to(run, hand))
         hand.task.add_done_callback(lambda _: self.ended(job))
@@ -202,6 +229,22 @@ class Worker:
             return await self.settle(run, hand, back)
         log.info("job.settled", job=run.claimed.lease.job, kind=run.claimed.kind, phase=end.phase)
         await ring(self.queue, nudges)
+        if end.phase in (Phase.BURIED, Phase.FAILED):
+            await self.report(run.claimed, end)
+
+    async def report(self, claimed: Claimed, end: End) -> None:
+        """What a person should know of: in the log, and for the hooks."""
+        lease, kind, hooks = claimed.lease, claimed.kind, self.hooks or Hooks()
+        why = end.trouble.data() if end.trouble else {}
+        if end.phase is Phase.BURIED:
+            log.error("job.buried", job=lease.job, kind=kind, **why)
+            return await told(hooks.on_bury(lease, kind, end.trouble), "on_bury", job=lease.job)
+        await told(hooks.on_failure(lease, kind, end.trouble), "on_failure", job=lease.job)
+        with contextlib.suppress(Transient):
+            times = await self.journal.failures(lease.job)
+            if times == FAILING:
+                log.error("job.failing", job=lease.job, kind=kind, times=times, **why)
+                await told(hooks.on_failing(lease, kind, times), "on_failing", job=lease.job)
 
     async def heed(self) -> None:
         """Pass on cancels of what runs here; let go when nobody can confirm that we live."""

@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, delete, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -199,6 +199,18 @@ class SqlJournal:
         """Which of these jobs are to be taken back."""
         async with self.database.read() as connection:
             return await intents.cancelled(connection, of)
+
+    async def failures(self, job: JobId) -> int:
+        """How often the same operation on the same scope has failed in the last day."""
+        mine = select(jobs.c.kind, jobs.c.scope).where(jobs.c.id == job).subquery()
+        query = (
+            select(func.count())
+            .select_from(jobs)
+            .join(mine, (jobs.c.kind == mine.c.kind) & (jobs.c.scope == mine.c.scope))
+            .where(jobs.c.phase == Phase.FAILED, jobs.c.ended > now() - DAY)
+        )
+        async with self.database.read() as connection:
+            return int(await one(connection, query))
 
     # -- housekeeping ----------------------------------------------------------------------
 

@@ -1,0 +1,143 @@
+"""What an engine's user hears of jobs, and what steps say."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlalchemy import text
+
+from engine.shop import Put, Shop, Stock, Workshop
+from windlass.engine.hooks import Hooks
+from windlass.engine.job import Phase, Trouble
+from windlass.engine.lease import JobId, Lease
+from windlass.engine.operation import Operation, Plan, Step
+from windlass.engine.record import StepRow
+from windlass.engine.steplog import LINES, say
+
+
+class Heard(Hooks):
+    """Writes down what it hears, and fails at it."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def before_try(self, lease: Lease, step: StepRow) -> None:
+        self.heard.append(f"before {step.title}")
+        raise RuntimeError("a hook's failure is its own")
+
+    async def after_try(self, lease: Lease, step: StepRow, error: Exception | None) -> None:
+        self.heard.append(f"after {step.title}: {error}")
+
+    async def on_failure(self, lease: Lease, kind: str, why: Trouble | None) -> None:
+        self.heard.append(f"{kind} failed")
+
+    async def on_failing(self, lease: Lease, kind: str, times: int) -> None:
+        self.heard.append(f"{kind} is failing")
+
+    async def on_bury(self, lease: Lease, kind: str, why: Trouble | None) -> None:
+        self.heard.append(f"{kind} buried: {why.text if why else ''}")
+
+
+@asynccontextmanager
+async def heard_by(workshop: Workshop, hooks: Hooks) -> AsyncIterator[None]:
+    async with workshop.working() as (worker,):
+        worker.hooks = hooks
+        yield
+
+
+async def test_hooks_hear_tries_and_failures(workshop: Workshop) -> None:
+    hooks = Heard()
+    workshop.shop.refusals.add("put a")
+    async with heard_by(workshop, hooks):
+        for _ in range(4):
+            await workshop.ended(await workshop.submit(Stock("s1", "put a")))
+    told = ["before Put", "after Put: put a is refused", "before Put", "after Put: None"]
+    assert hooks.heard[:5] == [*told, "stock failed"]
+    assert hooks.heard.count("stock failed") == 4
+    assert hooks.heard.count("stock is failing") == 1
+
+
+async def test_hooks_hear_of_a_burial(workshop: Workshop) -> None:
+    hooks = Heard()
+    workshop.shop.refusals.add("sell a")
+    async with heard_by(workshop, hooks):
+        await workshop.ended(await workshop.submit(Stock("s1", "sell a")))
+    assert hooks.heard[-1] == "stock buried: sell a is refused"
+
+
+@dataclass(frozen=True)
+class Talk(Put):
+    """Says much."""
+
+    lines: int = 0
+
+    async def do(self, world: Shop) -> None:
+        for number in range(self.lines):
+            say(f"line {number}\x00 of many\nand another")
+
+
+@dataclass(frozen=True)
+class Speech(Operation[Shop]):
+    """A step that says much."""
+
+    lines: int
+
+    async def elaborate(self, world: Shop) -> Plan[Shop]:
+        step: Step[Shop] = Talk("a", self.lines)
+        yield step
+
+
+async def lines(workshop: Workshop, job: int) -> list[str]:
+    query = text("SELECT detail FROM events WHERE job = :job AND kind = 'log' ORDER BY number")
+    async with workshop.database.read() as connection:
+        rows = await connection.execute(query, {"job": job})
+        return [json.loads(detail)["text"] for detail in rows.scalars()]
+
+
+async def test_what_a_step_says_is_kept(workshop: Workshop) -> None:
+    job = await workshop.submit(Speech(2))
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    expected = ["line 0 of many", "and another", "line 1 of many", "and another"]
+    assert await lines(workshop, job) == expected
+
+
+async def test_what_a_step_says_is_bounded(workshop: Workshop) -> None:
+    job = await workshop.submit(Speech(LINES))
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    found = await lines(workshop, job)
+    assert len(found) == LINES
+    assert "left out" in found[-1]
+
+
+async def test_a_worker_leaves_after_so_many_jobs(workshop: Workshop) -> None:
+    for number in range(5):
+        await workshop.submit(Stock(f"s{number}", "put a"))
+    worker = workshop.worker()
+    worker.left = 3
+    await worker.run()
+    phases = [await workshop.phase(JobId(job)) for job in range(1, 6)]
+    assert phases.count(Phase.COMPLETE) == 3
+
+
+async def test_every_tube_has_its_share(workshop: Workshop) -> None:
+    for number in range(12):
+        await workshop.submit(Stock(f"a{number}", f"put a{number}"))
+        await workshop.submit(Slowly(f"b{number}", f"put b{number}"))
+    worker = workshop.worker()
+    worker.tubes = {"default": 3, "slow": 1}
+    await worker.journal.enlist(worker.crew)
+    claimed = [one.kind for one in await worker.claim(8, None)]
+    assert sorted(claimed) == ["slowly"] * 2 + ["stock"] * 6
+    rest = [one.kind for one in await worker.claim(100, None)]
+    assert (rest.count("slowly"), rest.count("stock")) == (10, 6)
+
+
+@dataclass(frozen=True)
+class Slowly(Stock):
+    """Of another tube."""
+
+    tube: ClassVar[str] = "slow"
