@@ -39,6 +39,7 @@ def test_lists_and_truths_are_read_from_text(tmp_path: Path) -> None:
         ({"listen": "192.0.2.1:80"}, "--behind-proxy"),
         ({"listen": "0.0.0.0:80", "behind_proxy": True}, "--public-url"),
         ({"slots": 0}, "--slots"),
+        ({"tubes": ("fast:often",)}, "--tubes"),
         ({"workers": "many"}, "workers"),
         ({"colour": "red"}, "colour"),
     ],

@@ -12,6 +12,7 @@ from windlass.engine.operation import Operation
 from windlass.engine.worker import Worker
 from windlass.errors import Refused
 from windlass.folders import run_folder
+from windlass.hook import CommandHooks
 from windlass.model.ids import NodeId, new_id
 from windlass.model.routes import Routes
 from windlass.nodes.node import Node
@@ -74,14 +75,23 @@ def worker_of(broker: Broker, settings: Settings) -> Worker:
         host=socket.gethostname(),
         pid=os.getpid(),
         slots=settings.slots,
-        tubes=settings.tubes,
+        tubes=tuple(settings.shares),
         skills=frozenset(able),
     )
 
     async def beats() -> "OwnBeats":
         return OwnBeats(settings.database_url)
 
-    return Worker(broker.journal, broker.queue, broker, crew, beats)
+    return Worker(
+        broker.journal,
+        broker.queue,
+        broker,
+        crew,
+        beats,
+        weights=settings.shares,
+        recycle=settings.recycle,
+        hooks=CommandHooks(settings.hook) if settings.hook else None,
+    )
 
 
 def routes_of(settings: Settings) -> Routes:

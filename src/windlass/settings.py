@@ -40,11 +40,18 @@ class Settings:
     database: str = setting(
         "", "sqlite:///FILE or postgresql://...; a file in the data folder if empty"
     )
-    queue: str = setting("datastore:", "what rings when a job is ready: datastore:, memory:")
+    queue: str = setting(
+        "datastore:",
+        "what rings when a job is ready: datastore:, beanstalkd://HOST:PORT[,...], redis://HOST:PORT",
+    )
     node: str = setting("local:", "what runs the gears: local:, file:/FOLDER, memory:")
     workers: int = setting(1, "worker processes that `up` starts")
     slots: int = setting(10, "jobs that one worker process runs side by side")
-    tubes: tuple[str, ...] = setting(("default",), "the lines that a worker serves")
+    tubes: tuple[str, ...] = setting(
+        ("default",), "the lines that a worker serves, with their shares: fast:4,slow"
+    )
+    recycle: int = setting(0, "jobs after which a worker process is replaced; 0: never")
+    hook: str = setting("", "a command that hears, as JSON on stdin, of jobs that need a person")
     cartridges: tuple[Path, ...] = setting((), "more folders with cartridges")
     build_env: tuple[str, ...] = setting(
         ("PIP_*", "UV_*", "npm_config_*", "*_PROXY", "*_proxy", "SSL_CERT_*"),
@@ -99,9 +106,22 @@ class Settings:
             )
         if host in ("0.0.0.0", "::") and not self.public_url:
             raise Refused(f"--listen {self.listen} has no name of its own: say --public-url too")
-        if self.workers < 0 or self.slots < 1:
-            raise Refused("--workers is 0 or more, --slots 1 or more")
+        if self.workers < 0 or self.slots < 1 or self.recycle < 0:
+            raise Refused("--workers and --recycle are 0 or more, --slots 1 or more")
+        if not self.shares:
+            raise Refused("--tubes names at least one tube, as in default or fast:4,slow")
         return self
+
+    @property
+    def shares(self) -> dict[str, int]:
+        """The tubes with their shares; Refused for a share that is none."""
+        shares = {}
+        for one in self.tubes:
+            tube, _, share = one.partition(":")
+            if not tube or (share and not (share.isascii() and share.isdigit() and int(share))):
+                raise Refused(f"--tubes wants NAME or NAME:SHARE, as in fast:4, not {one!r}")
+            shares[tube] = int(share or 1)
+        return shares
 
 
 def from_file(path: Path) -> dict[str, Any]:
