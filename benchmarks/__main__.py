@@ -31,7 +31,11 @@ def main() -> int:
         asked.profile.mkdir(parents=True, exist_ok=True)
     with bench(asked.quick, asked.profile) as place:
         machine = facts.facts(place)
-        results = rounds.run(place, measurements, repeat)
+        results = rounds.Results()
+        try:
+            rounds.run(place, measurements, repeat, results)
+        except KeyboardInterrupt:
+            results.failures["the run"] = "it was interrupted; this is what there was until then"
     report.show(results)
     ending = "engine" + ("-quick" if asked.quick else "") + ("-part" if only else "")
     print(f"\nwritten to benchmarks/results/{report.write(results, machine, ending).name}")

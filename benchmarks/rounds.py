@@ -70,9 +70,8 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def run(bench: Bench, measurements: Sequence[Measurement], repeat: int) -> Results:
-    """Everything, so many times; what takes long is left to the end of the first round."""
-    results = Results()
+def run(bench: Bench, measurements: Sequence[Measurement], repeat: int, results: Results) -> None:
+    """Everything, so many times; what repeats within itself comes last."""
     many = [one for one in measurements if not one.once]
     for number in range(repeat):
         turn = number * max(1, len(many) // repeat) % max(1, len(many))
@@ -81,7 +80,6 @@ def run(bench: Bench, measurements: Sequence[Measurement], repeat: int) -> Resul
     for one in measurements:
         if one.once:
             take(bench, one, results, "once")
-    return results
 
 
 def take(bench: Bench, one: Measurement, results: Results, which: str) -> None:

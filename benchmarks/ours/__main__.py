@@ -102,7 +102,7 @@ async def claim(asked: argparse.Namespace) -> None:
 async def claim_one(place: House, crew: Crew) -> float:
     """How long it takes to claim a job."""
     began = time.monotonic()
-    claimed = await place.journal.claim(crew.id, list(crew.tubes), 1)
+    claimed = await place.journal.claim(crew, crew.tubes, 1)
     took = time.monotonic() - began
     if not claimed:
         sys.exit("there was nothing to claim")

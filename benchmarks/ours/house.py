@@ -12,9 +12,9 @@ from typing import Any
 from benchmarks.ours.operations import Bench, Errand
 from windlass.engine.job import Asker, Request
 from windlass.engine.journal import Crew
-from windlass.engine.known import known
+from windlass.engine.known import skills
 from windlass.engine.lease import JobId, WorkerId
-from windlass.engine.operation import Hold, Operation, Step
+from windlass.engine.operation import Hold, Operation
 from windlass.engine.pulse import Beats
 from windlass.engine.queue import Queue
 from windlass.engine.ringing import ring
@@ -51,9 +51,14 @@ class House:
 
     def crew(self, slots: int) -> Crew:
         """A worker process, as it is enlisted."""
-        skills = frozenset(known(Operation)) | frozenset(known(Step))
-        me = WorkerId(new_id("w"))
-        return Crew(me, socket.gethostname(), os.getpid(), slots, ("default",), skills)
+        return Crew(
+            id=WorkerId(new_id("w")),
+            host=socket.gethostname(),
+            pid=os.getpid(),
+            slots=slots,
+            tubes=("default",),
+            skills=frozenset(skills(Operation)),
+        )
 
     async def work(self, slots: int) -> None:
         """Run the shipped worker until SIGTERM."""
