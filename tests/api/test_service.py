@@ -141,9 +141,18 @@ async def test_a_method_that_a_resource_has_not(site: Site) -> None:
     assert_problem(await site.anna.delete("/applications"), 405)
 
 
-def test_what_uploads_left_is_swept(tmp_path) -> None:  # type: ignore[no-untyped-def]
+async def test_what_uploads_left_is_swept(site: Site) -> None:
+    """Halves, and sources whose job was cancelled before it began; never what a job still needs."""
+    house = site.house
+    creation = house.creation()
+    await house.ask(creation)
+    deployment = house.deployment(creation.application)
+    await house.ask(deployment)
+    archives = house.broker.archives
+    needed = house.broker.archive(deployment.release).name
     for name, age in (("part-old", STALE + 60), ("part-new", 0), ("r1.tar", STALE + 60)):
-        (tmp_path / name).write_bytes(b"")
-        os.utime(tmp_path / name, (time.time() - age,) * 2)
-    sweep(tmp_path)
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["part-new", "r1.tar"]
+        (archives / name).write_bytes(b"")
+        os.utime(archives / name, (time.time() - age,) * 2)
+    os.utime(archives / needed, (0, 0))
+    await sweep(house.broker)
+    assert {one.name for one in archives.iterdir()} == {"part-new", needed}

@@ -84,7 +84,7 @@ def serving(front: Front):  # type: ignore[no-untyped-def]
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
-        releases.sweep(front.broker.archives)
+        await releases.sweep(front.broker)
         try:
             yield
         finally:

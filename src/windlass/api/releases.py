@@ -21,6 +21,7 @@ from windlass.api.problems import Problem
 from windlass.api.requests import Asked
 from windlass.api.submitting import named, same_id, submit_on
 from windlass.archives import check
+from windlass.broker import Broker
 from windlass.engine.lease import JobId
 from windlass.errors import Conflict, TooLarge, Transient
 from windlass.model.applications import Application
@@ -147,10 +148,11 @@ async def hand_in(
         return submitted.job
 
 
-def sweep(archives: Path) -> None:
-    """Delete what uploads have left that ended with their process."""
-    for part in archives.glob(PART + "*"):
+async def sweep(broker: Broker) -> None:
+    """Delete what uploads have left that ended with their process, or whose job never built it."""
+    wanted = {data["release"] for data in await broker.store.jobs.open(DeployRelease.kind)}
+    for file in broker.archives.iterdir():
         with suppress(FileNotFoundError):  # another process sweeps too
-            if part.stat().st_mtime < time.time() - STALE:
-                part.unlink()
-                log.info("archive.swept", file=part.name)
+            if file.stem not in wanted and file.stat().st_mtime < time.time() - STALE:
+                file.unlink()
+                log.info("archive.swept", file=file.name)

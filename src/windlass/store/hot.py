@@ -142,7 +142,8 @@ class HotPostgres:
 
     async def connect(self) -> Any:
         """Plans are made once, perhaps on empty tables: they must use the indexes all the same."""
-        settings = {"plan_cache_mode": "force_generic_plan", "enable_seqscan": "off", "jit": "off"}
+        settings = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+        settings |= dict.fromkeys(("enable_seqscan", "enable_mergejoin", "enable_hashjoin"), "off")
         return await asyncpg.connect(
             self.inner.url, timeout=10, command_timeout=60, server_settings=settings
         )

@@ -97,17 +97,12 @@ class Jobs:
                 event_of(row) for row in await connection.execute(after.order_by(events.c.number))
             ]
 
-    async def live(self, application: str) -> JobId | None:
-        """The oldest job under way on an application."""
-        found = (
-            select(jobs.c.id)
-            .where(jobs.c.application == application, jobs.c.ended.is_(None))
-            .order_by(jobs.c.id)
-            .limit(1)
-        )
+    async def open(self, kind: str) -> list[dict[str, Any]]:
+        """The data of the jobs of a kind that may still go on."""
+        goes_on = jobs.c.ended.is_(None) | (jobs.c.phase == Phase.BURIED)
         async with self.access.read() as connection:
-            id = (await connection.execute(found)).scalar_one_or_none()
-        return JobId(id) if id is not None else None
+            rows = await connection.execute(select(jobs.c.data).where(jobs.c.kind == kind, goes_on))
+            return [json.loads(data) for data in rows.scalars()]
 
 
 def query(wanted: Filter) -> Select[Any]:
