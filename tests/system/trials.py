@@ -13,10 +13,10 @@ from sqlalchemy import text
 
 from system.house import House, settings_for
 from windlass.app import open_broker, worker_of
-from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.engine.lease import JobId, WorkerId
 from windlass.model.accounts import User
-from windlass.store.connection import Connection
 from windlass.store.database import Database
+from windlass.store.sqlite import Sqlite, SqliteConnection
 
 
 @dataclass(frozen=True)
@@ -27,22 +27,20 @@ class Kill:
     after: bool
 
 
-class Failing(Database):
-    """A database whose process is killed at one of its writes; polls that change nothing pass."""
+class Failing(Sqlite):
+    """A database file whose process is killed at a write; polls that change nothing pass."""
 
-    def __init__(self, url: str, kill: Kill | None) -> None:
-        super().__init__(url)
+    def __init__(self, path: str, kill: Kill | None) -> None:
+        super().__init__(path)
         self.kill = kill
         self.writes = 0
 
     @asynccontextmanager
-    async def write(
-        self, by: Lease | WorkerId | None = None, *, quiet: bool = False
-    ) -> AsyncIterator[Connection]:
-        async with super().write(by, quiet=quiet) as connection:
-            before = await changes(connection)
+    async def write(self) -> AsyncIterator[SqliteConnection]:
+        async with super().write() as connection:
+            before = connection.driver.total_changes
             yield connection
-            self.writes += await changes(connection) > before
+            self.writes += connection.driver.total_changes > before
             self.die_if(after=False)
         self.die_if(after=True)
 
@@ -51,16 +49,17 @@ class Failing(Database):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def changes(connection: Connection) -> int:
-    """How many rows this connection has ever changed."""
-    return int((await connection.execute(text("SELECT total_changes()"))).scalar_one())
+def failing(url: str, kill: Kill | None) -> Database:
+    database = Database(url)
+    database.inner = Failing(url.removeprefix("sqlite:///"), kill)
+    return database
 
 
 @asynccontextmanager
 async def opened(folder: Path, user: User, kill: Kill | None = None) -> AsyncIterator[House]:
     """The house that stands in a folder, without a drain's second."""
     settings = settings_for(folder, f"sqlite:///{folder / 'windlass.db'}")
-    broker = await open_broker(settings, Failing(settings.database_url, kill))
+    broker = await open_broker(settings, failing(settings.database_url, kill))
     house = House(replace(broker, drain=0.0), settings)
     house.user = user
     domain = await house.broker.store.domains.find("demo")
