@@ -63,5 +63,6 @@ def waiting_for(line: Sequence[tuple[JobId, Scope]]) -> dict[JobId, list[JobId]]
 
 
 def within(paths: Collection[str], scope: Scope) -> bool:
-    """Whether everything that a scope holds exclusively lies at or below one of the paths."""
-    return all(any(covers(path, one) for path in paths) for one in scope.exclusive)
+    """Whether what a scope is about, all that it holds exclusively, lies at or below the paths."""
+    about = scope.exclusive or scope.shared
+    return bool(about) and all(any(covers(path, one) for path in paths) for one in about)

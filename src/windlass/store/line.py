@@ -51,7 +51,9 @@ async def lock(connection: Connection, paths: Collection[str]) -> int:
 
 
 async def read(connection: Connection, paths: Collection[str]) -> list[Placed]:
-    """The jobs in line at these roots, in order."""
+    """The jobs in line at these roots, in order; with all their paths, at other roots too."""
+    here = scopes.alias()
+    standing = select(here.c.job).where(here.c.root.in_(sorted(paths)))
     rows = await connection.execute(
         select(
             scopes.c.job,
@@ -63,7 +65,7 @@ async def read(connection: Connection, paths: Collection[str]) -> list[Placed]:
             jobs.c.kind,
         )
         .join(jobs, jobs.c.id == scopes.c.job)
-        .where(scopes.c.root.in_(sorted(paths)))
+        .where(scopes.c.job.in_(standing))
     )
     return placed(rows)
 
