@@ -137,7 +137,8 @@ def turn(request: Request) -> Any:
 async def hold(connection: Connection, job: JobId, wanted: Collection[Hold]) -> None:
     """Write down what a job holds; Taken or OverLimit if it cannot have it."""
     if wanted:
-        await line.await_them(connection, [job])  # its end must look after them
+        mine = update(jobs).where(jobs.c.id == job)
+        await connection.execute(mine.values(awaited=True))  # its end must look after them
     for one in sorted(wanted, key=lambda hold: hold.key):
         if one.limit is not None:
             await check_limit(connection, one)
