@@ -20,6 +20,7 @@ from windlass.nodes.setting import NodeSetting
 from windlass.operations import applications, lifecycle, releases
 from windlass.plugins import backend
 from windlass.settings import Settings
+from windlass.store.beats import beats_at
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
 from windlass.store.routing import StoredRoutes
@@ -79,15 +80,12 @@ def worker_of(broker: Broker, settings: Settings) -> Worker:
         skills=frozenset(able),
     )
 
-    async def beats() -> "OwnBeats":
-        return OwnBeats(settings.database_url)
-
     return Worker(
         broker.journal,
         broker.queue,
         broker,
         crew,
-        beats,
+        beats_at(settings.database_url),
         weights=settings.shares,
         recycle=settings.recycle,
         hooks=CommandHooks(settings.hook) if settings.hook else None,
@@ -97,15 +95,3 @@ def worker_of(broker: Broker, settings: Settings) -> Worker:
 def routes_of(settings: Settings) -> Routes:
     """What a router reads."""
     return StoredRoutes(Database(settings.database_url))
-
-
-class OwnBeats(SqlJournal):
-    """A journal on a connection of its own: a pulse must not wait behind the others' work."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(Database(url))
-
-    async def close(self) -> None:
-        """Let go of the connection too."""
-        await super().close()
-        await self.database.close()

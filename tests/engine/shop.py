@@ -15,13 +15,13 @@ from windlass.engine.known import skills
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.policy import Retry
-from windlass.engine.pulse import Beats
 from windlass.engine.ringing import ring
 from windlass.engine.scope import Scope
 from windlass.engine.worker import Worker
 from windlass.errors import Refused, Transient
 from windlass.model.ids import new_id
 from windlass.queues.datastore import DatastoreQueue
+from windlass.store.beats import beats_at
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
 from windlass.store.tables import events, holds, jobs, scopes
@@ -174,10 +174,7 @@ class Workshop:
             frozenset(skills(Operation)),
         )
         queue = DatastoreQueue("datastore:", self.database)
-        return Worker(self.journal, queue, self.shop, crew, self.beats)
-
-    async def beats(self) -> Beats:
-        return OwnBeats(self.database.url)
+        return Worker(self.journal, queue, self.shop, crew, beats_at(self.database.url))
 
     @asynccontextmanager
     async def working(self, workers: int = 1, slots: int = 10) -> AsyncIterator[list[Worker]]:
@@ -219,14 +216,3 @@ class Workshop:
                 len((await connection.execute(holds.select())).all()),
                 len((await connection.execute(scopes.select())).all()),
             )
-
-
-class OwnBeats(SqlJournal):
-    """A journal on a connection of its own, for a pulse."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(Database(url))
-
-    async def close(self) -> None:
-        await super().close()
-        await self.database.close()

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Coroutine
 from typing import Any, Self
 
-WISHES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+WISHES = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 
 class Stop:

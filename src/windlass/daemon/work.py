@@ -1,6 +1,7 @@
 """`windlassd work`: one worker, in the foreground."""
 
 import asyncio
+import signal
 
 from windlass.app import open_broker, worker_of
 from windlass.daemon.logs import start_logging
@@ -23,6 +24,9 @@ async def working(settings: Settings) -> None:
     try:
         worker = worker_of(broker, settings)
         obeying = asyncio.ensure_future(obey(worker, Stop.on_signals()))
+        # As a Resque worker does: one may let a worker rest without losing what it has in hand.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, worker.pause)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, worker.resume)
         await worker.run()
         obeying.cancel()
     finally:

@@ -12,7 +12,7 @@ from windlass.engine.lease import JobId, Lease
 from windlass.engine.policy import PATIENT, Retry
 from windlass.engine.scope import Scope
 
-NORMAL = 100  # the priority of a job that asks for none; smaller goes first
+HIGH, NORMAL, LOW = 0, 100, 200  # priorities, as backburner's labels have them; smaller first
 
 
 class World(Protocol):

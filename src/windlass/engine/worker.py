@@ -64,6 +64,8 @@ class Worker:
         self.hands: dict[JobId, Hand] = {}
         self.leaving = asyncio.Event()
         self.freed = asyncio.Event()
+        self.awake = asyncio.Event()  # not paused
+        self.awake.set()
         self.lost = False
         self.unsure = False  # a claim may have been made that we do not know of
         self.pulse: Pulse | None = None
@@ -96,12 +98,23 @@ class Worker:
         for hand in self.hands.values():
             hand.signals.drain.set()
 
+    def pause(self) -> None:
+        """Take nothing new until `resume`; what runs goes on."""
+        self.awake.clear()
+
+    def resume(self) -> None:
+        """Take jobs again."""
+        self.awake.set()
+
     # -- taking jobs -----------------------------------------------------------------------
 
     async def work(self) -> None:
         """Claim whenever there is room, until told to leave."""
         while not self.leaving.is_set():
             self.freed.clear()
+            if not self.awake.is_set():
+                await self.first(self.awake.wait())
+                continue
             if self.unsure:
                 await self.make_sure()
             room = self.crew.slots - len(self.hands)

@@ -1,0 +1,137 @@
+"""The engine as a library: durable jobs in a world of your own, without the platform.
+
+```python
+engine = await Engine.open("sqlite:///bakery.db", Bakery())
+job = await engine.submit(BakeCake("lemon"))
+await engine.worker().run()            # in a process of its own; or, in tests:
+await engine.finish()
+```
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Collection, Mapping
+from typing import Any, Generic, Self, TypeVar
+
+from windlass.engine.hooks import Hooks
+from windlass.engine.job import Asker, Request
+from windlass.engine.journal import Crew
+from windlass.engine.known import skills
+from windlass.engine.lease import JobId, WorkerId
+from windlass.engine.operation import Hold, Operation, World
+from windlass.engine.queue import Queue
+from windlass.engine.ringing import ring
+from windlass.engine.worker import Worker
+from windlass.model.ids import new_id
+from windlass.plugins import backend
+from windlass.store import schema
+from windlass.store.access import Access
+from windlass.store.beats import beats_at
+from windlass.store.database import Database
+from windlass.store.jobs import Jobs, View
+from windlass.store.journal import SqlJournal
+
+W = TypeVar("W", bound=World)
+
+LOOK = 0.02  # seconds between looks whether everything has ended
+
+
+class Engine(Generic[W]):
+    """Jobs on a datastore, acting on `world`."""
+
+    def __init__(self, database: Database, world: W, queue_url: str) -> None:
+        self.database, self.world, self.queue_url = database, world, queue_url
+        self.journal = SqlJournal(database)
+        self.queue = self.new_queue()
+        self.jobs = Jobs(Access(database))
+
+    @classmethod
+    async def open(cls, database_url: str, world: W, queue_url: str = "datastore:") -> Self:
+        """The engine on a datastore, whose schema is made or brought up to date."""
+        await schema.upgrade(database_url)
+        return cls(Database(database_url), world, queue_url)
+
+    def new_queue(self) -> Queue:
+        """A queue for one worker, or for submitting."""
+        queue: Queue = backend("windlass.queues", self.queue_url)(self.queue_url, self.database)
+        return queue
+
+    async def submit(
+        self,
+        operation: Operation[W],
+        owner: str = "",
+        *,
+        key: str | None = None,
+        delay: float = 0.0,
+        priority: int | None = None,
+    ) -> JobId:
+        """Accept a job, or refuse it; `owner` is whose turn and quota it takes."""
+        request = Request(
+            operation, owner, Asker(owner or "nobody"), {}, key=key, delay=delay, priority=priority
+        )
+
+        async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
+            return await operation.reserve(self.world.within(transaction, job))
+
+        submitted = await self.journal.submit(request, reserve)
+        await ring(self.queue, submitted.nudges)
+        return submitted.job
+
+    def worker(
+        self,
+        slots: int = 10,
+        tubes: Mapping[str, int] | None = None,
+        *,
+        hooks: Hooks | None = None,
+        recycle: int = 0,
+    ) -> Worker:
+        """A worker for this process: `run` until `stop`; tubes with their shares."""
+        shares = dict(tubes or {"default": 1})
+        crew = Crew(
+            WorkerId(new_id("w")),
+            socket.gethostname(),
+            os.getpid(),
+            slots,
+            tuple(shares),
+            frozenset(skills(Operation)),
+        )
+        return Worker(
+            self.journal,
+            self.new_queue(),
+            self.world,
+            crew,
+            beats_at(self.database.url),
+            weights=shares,
+            hooks=hooks,
+            recycle=recycle,
+        )
+
+    async def job(self, id: JobId) -> View:
+        """A job as it is; KeyError if there is none."""
+        view = await self.jobs.get(id)
+        if view is None:
+            raise KeyError(id)
+        return view
+
+    async def finish(self, *ids: JobId, tubes: Mapping[str, int] | None = None) -> list[View]:
+        """Work here and now until these jobs have ended: the inline mode, for tests."""
+        worker = self.worker(tubes=tubes)
+        working = asyncio.ensure_future(worker.run())
+        try:
+            while True:
+                views = [await self.job(id) for id in ids]
+                if all(view.phase.ended for view in views):
+                    return views
+                await asyncio.wait({working}, timeout=LOOK)
+                if working.done():
+                    working.result()
+        finally:
+            worker.stop()
+            await working
+
+    async def close(self) -> None:
+        """Let go of the datastore and the queue."""
+        await self.queue.close()
+        await self.journal.close()
+        await self.database.close()

@@ -1,0 +1,72 @@
+"""The engine as a library: the example, run as its reader would."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from windlass.embedded import Engine
+from windlass.engine.job import Phase
+from windlass.errors import Refused
+
+BAKERY = Path(__file__).parents[1] / "examples/extend/bakery.py"
+
+
+@pytest.fixture(scope="module")
+def bakery() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("bakery", BAKERY)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["bakery"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+async def test_an_order_is_carried_out_or_taken_back(
+    bakery: ModuleType, database_url: str, tmp_path: Path
+) -> None:
+    counter = tmp_path / "counter"
+    engine = await Engine.open(database_url, bakery.Bakery(counter))
+    good = await engine.submit(bakery.OrderCake("lemon", "Hello"))
+    bad = await engine.submit(bakery.OrderCake("chocolate", also="gravel"))
+    with pytest.raises(Refused, match="is a word"):
+        await engine.submit(bakery.OrderCake("4711"))
+    views = await engine.finish(good, bad)
+    assert [view.phase for view in views] == [Phase.COMPLETE, Phase.FAILED]
+    assert [file.name for file in counter.iterdir()] == ["lemon.cake"]
+    assert (counter / "lemon.cake").read_text() == "Hello"
+    with pytest.raises(KeyError):
+        await engine.job(bad + 1)
+    await engine.close()
+
+
+async def test_priorities_keys_and_delays_are_there(bakery: ModuleType, tmp_path: Path) -> None:
+    engine = await Engine.open(f"sqlite:///{tmp_path / 'b.db'}", bakery.Bakery(tmp_path))
+    order = bakery.OrderCake("plum")
+    job = await engine.submit(order, "anna", key="once", priority=0, delay=0.2)
+    assert await engine.submit(order, "anna", key="once") == job
+    assert (await engine.job(job)).phase is Phase.DELAYED
+    assert [view.phase for view in await engine.finish(job)] == [Phase.COMPLETE]
+    await engine.close()
+
+
+def test_the_example_runs_as_it_says(tmp_path: Path) -> None:
+    def bakery(*words: str) -> str:
+        done = subprocess.run(
+            [sys.executable, str(BAKERY), *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONUNBUFFERED": "1"},
+            capture_output=True,
+            text=True,
+            timeout=100,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert bakery("order", "lemon").strip() == "1"
+    assert bakery("show", "1").startswith("ready")
