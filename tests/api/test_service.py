@@ -2,14 +2,19 @@
 
 import os
 import time
+from dataclasses import replace
 
 import httpx
 import pytest
 
 from api.site import Site, assert_problem
-from conftest import until
+from conftest import free_port, until
 from windlass.api.releases import STALE, sweep
-from windlass.errors import Transient
+from windlass.queues.beanstalkd import BeanstalkdQueue
+from windlass.store.access import Access
+from windlass.store.database import Database
+from windlass.store.store import Store
+from windlass.store.summary import Summary
 
 THE_SERVICE_TELLS_WHAT_IT_IS = ["", "/", "/api"]
 
@@ -48,29 +53,25 @@ async def test_one_who_is_well_says_so(both: Site) -> None:
 
 
 @pytest.mark.parametrize("part", ["database", "queue"])
-async def test_one_who_is_ill_says_so(
-    site: Site, monkeypatch: pytest.MonkeyPatch, part: str
-) -> None:
-    async def away(*_: object) -> int:
-        raise Transient("it is away")
-
+async def test_one_who_is_ill_says_so(site: Site, part: str) -> None:
+    """Nobody listens at the port that is asked."""
+    nowhere = f"127.0.0.1:{free_port()}"
     if part == "database":
-        monkeypatch.setattr(site.front.summary, "workers", away)
+        site.front.summary = Summary(Access(Database(f"postgresql://{nowhere}/windlass")))
     else:
-        monkeypatch.setattr(site.house.broker.queue, "put", away)
+        queue = BeanstalkdQueue(f"beanstalkd://{nowhere}", None)
+        site.front.broker = replace(site.front.broker, queue=queue)
     health = await site.nobody.get(f"{site.url}/health")
     assert health.status_code == 503
-    assert health.json()["status"] == "ill"
     assert health.json()[part] == "away"
+    assert health.headers["Retry-After"]
 
 
 async def test_a_datastore_that_is_away_is_no_mystery(
-    site: Site, monkeypatch: pytest.MonkeyPatch
+    site: Site,
 ) -> None:
-    async def away(*_: object) -> None:
-        raise Transient("the datastore is away")
-
-    monkeypatch.setattr(site.house.broker.store.domains, "page", away)
+    nowhere = Database(f"postgresql://127.0.0.1:{free_port()}/windlass")
+    site.front.broker = replace(site.front.broker, store=Store(nowhere))
     response = await site.anna.get("/domains")
     assert_problem(response, 503)
     assert response.headers["retry-after"] == "1"

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from litestar import Response, get
 
@@ -13,31 +14,35 @@ from windlass.errors import Transient
 
 PATIENCE = 2.0  # seconds
 
+T = TypeVar("T")
+
 
 @get("/health", opt=OPEN)
 async def health(request: Asked) -> Response[bytes]:
     """200 if datastore and queue answer, else 503; jobs wait where there are no workers."""
     front = request.front
     workers = await answered(front.summary.workers())
-    queue = await answered(put_nothing(request))
+    queue = await answered(heard(request))
+    unable = await answered(front.broker.store.crews.unable()) if workers else []
     well = workers is not None and queue is not None
     told = {
         "status": "ok" if well else "ill",
         "database": "away" if workers is None else "ok",
         "queue": "away" if queue is None else "ok",
         "workers": workers or 0,
+        "unable": unable or [],
         "version": VERSION,
     }
     return json_answer(told, 200 if well else 503, None if well else {"Retry-After": "1"})
 
 
-async def put_nothing(request: Asked) -> int:
-    """Speak to the queue without saying anything."""
-    await request.front.broker.queue.put(())
-    return 0
+async def heard(request: Asked) -> bool:
+    """Whether the queue is there."""
+    await request.front.broker.queue.check()
+    return True
 
 
-async def answered(asking: Awaitable[int]) -> int | None:
+async def answered(asking: Awaitable[T]) -> T | None:
     """The answer, or None if there is none in time."""
     try:
         async with asyncio.timeout(PATIENCE):

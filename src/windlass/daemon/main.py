@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = {
-    **dict.fromkeys(("up", "down", "status", "doctor"), "Commands"),
+    **dict.fromkeys(("up", "down", "status", "workers", "doctor"), "Commands"),
     **dict.fromkeys(("migrate", "serve", "work", "route"), "Single parts, as `up` runs them"),
 }
 

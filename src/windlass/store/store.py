@@ -5,6 +5,7 @@ from windlass.store.access import Access
 from windlass.store.accounts import Accounts
 from windlass.store.applications import Applications
 from windlass.store.connection import Connection
+from windlass.store.crew import Crews
 from windlass.store.database import Database
 from windlass.store.domains import Domains
 from windlass.store.fleet import Fleet
@@ -26,3 +27,4 @@ class Store:
         self.fleet = Fleet(access)
         self.routing = Routing(access)
         self.jobs = Jobs(access)
+        self.crews = Crews(access)
