@@ -34,7 +34,8 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     # Under the lock: of two that come at once, the later one sees what the first has made.
     if known := await known_key(connection, request):
         return Submitted(known, fresh=False)
-    before = await line.read(connection, scope.roots()) if scope.roots() else []
+    # The first place that a root ever gave: nobody can be before us.
+    before = await line.read(connection, scope.roots()) if place > 1 else []
     if operation.final:
         if same := same_final(before, operation.kind, scope):
             return Submitted(same, fresh=False)
