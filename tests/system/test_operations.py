@@ -2,11 +2,17 @@
 
 import pytest
 
+from conftest import until
 from system.house import House, working
 from windlass.app import LOCAL
 from windlass.engine.job import Phase
+from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import OverLimit, Taken
 from windlass.model.applications import AppState
+from windlass.model.gears import Gear
+from windlass.model.ids import GearId, app_id, gear_id
+from windlass.nodes.node import Node
+from windlass.operations.strays import tidy
 
 
 async def test_an_application_lives(house: House) -> None:
@@ -97,3 +103,23 @@ async def test_a_deployment_that_does_not_build_changes_nothing(house: House) ->
     assert application.state is AppState.STARTED
     assert len(await house.broker.store.applications.releases(creation.application)) == 1
     assert list(house.broker.archives.iterdir()) == []
+
+
+async def test_a_gear_that_nobody_knows_of_is_removed(house: House) -> None:
+    node, gear = house.broker.nodes[LOCAL], gear_id()
+    await node.create(Gear(gear, app_id(), 7), Lease(WorkerId("gone"), JobId(1), 1))
+    creation = house.creation()
+    async with working(house):
+        await house.done(creation)
+        seen = await tidy(house.broker, set())
+        assert [stray for _, stray in seen] == [gear]
+        assert gear in await node.gears()  # once is not enough: it may have been on its way
+        await tidy(house.broker, seen)
+        await until(lambda: is_gone(node, gear))
+        assert await tidy(house.broker, seen) == set()
+        await house.done(house.deletion(creation.application))
+    assert await house.is_empty()
+
+
+async def is_gone(node: Node, gear: GearId) -> bool:
+    return gear not in await node.gears()

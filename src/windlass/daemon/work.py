@@ -8,6 +8,7 @@ from windlass.daemon.logs import start_logging
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
 from windlass.engine.worker import Worker
+from windlass.operations.strays import keep_tidy
 from windlass.settings import Settings
 
 
@@ -23,12 +24,14 @@ async def working(settings: Settings) -> None:
     broker = await open_broker(settings)
     try:
         worker = worker_of(broker, settings)
+        tidying = asyncio.ensure_future(keep_tidy(broker))
         obeying = asyncio.ensure_future(obey(worker, Stop.on_signals()))
         # As a Resque worker does: one may let a worker rest without losing what it has in hand.
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, worker.pause)
         asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, worker.resume)
         await worker.run()
         obeying.cancel()
+        tidying.cancel()
     finally:
         await broker.close()
 

@@ -9,7 +9,7 @@ from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.scope import Scope
 from windlass.errors import NotFound
 from windlass.model.applications import AppState, check_app_name, host_of, path_of
-from windlass.model.ids import AppId, DomainId, GearId, NodeId, UserId, gear_id, release_id
+from windlass.model.ids import AppId, DomainId, UserId, gear_id, release_id
 from windlass.operations.base import OnApplication
 from windlass.operations.rolling import rise, silence
 from windlass.operations.steps import (
@@ -22,6 +22,7 @@ from windlass.operations.steps import (
     NoteState,
     OpenRoute,
     PublishVariables,
+    RemoveGear,
     TakeSlot,
 )
 
@@ -121,21 +122,6 @@ class MarkLeaving(Step[Broker]):
     async def undo(self, world: Broker) -> None:
         """It stays."""
         await world.store.applications.note(self.application, leaving=None, state=self.before)
-
-
-@dataclass(frozen=True)
-class RemoveGear(Step[Broker]):
-    """A gear with its processes and files is gone."""
-
-    one_way: ClassVar[bool] = True
-
-    gear: GearId
-    node: NodeId
-
-    async def do(self, world: Broker) -> None:
-        """A node removes what is not there without complaint."""
-        await world.node(self.node).remove(self.gear, world.by)
-        await world.store.fleet.give_up_slot(self.gear)
 
 
 @dataclass(frozen=True)

@@ -61,6 +61,21 @@ class CreateGear(Step[Broker]):
 
 
 @dataclass(frozen=True)
+class RemoveGear(Step[Broker]):
+    """A gear with its processes and files is gone."""
+
+    one_way: ClassVar[bool] = True
+
+    gear: GearId
+    node: NodeId
+
+    async def do(self, world: Broker) -> None:
+        """A node removes what is not there without complaint."""
+        await world.node(self.node).remove(self.gear, world.by)
+        await world.store.fleet.give_up_slot(self.gear)
+
+
+@dataclass(frozen=True)
 class MakeSecret(Step[Broker]):
     """A secret that the application's gears share, made once."""
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+import asyncpg
 from sqlalchemy import CursorResult, Executable, select
 from sqlalchemy.exc import DBAPIError, InterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -20,6 +21,7 @@ from windlass.store.notify import Notifier
 from windlass.store.sqlite import Sqlite
 from windlass.store.tables import workers
 
+NOT_THERE = InterfaceError | asyncpg.InterfaceError  # as SQLAlchemy says it, and the driver
 AWAY = ("08", "40", "53", "57P", "55P03")  # SQLSTATEs after which asking again may help
 
 
@@ -189,7 +191,9 @@ class translated:
         """Raise Transient in place of what says "come again"."""
         if isinstance(error, DBAPIError) and may_help(error):
             raise Transient(f"the datastore is away: {first_line(error.orig)}") from error
-        if isinstance(error, PoolTimeout | OSError | InterfaceError | TimeoutError):
+        if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate).startswith(AWAY):
+            raise Transient(f"the datastore is away: {first_line(error)}") from error
+        if isinstance(error, PoolTimeout | OSError | NOT_THERE | TimeoutError):
             raise Transient(f"the datastore is away: {first_line(error)}") from error
 
 
