@@ -36,6 +36,7 @@ class Flusher:
         self.database = database
         self.hot = hot_of(database)
         self.waiting: list[Waiting] = []
+        self.under_way: list[Waiting] = []
         self.flushing: asyncio.Future[None] | None = None
 
     async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
@@ -49,10 +50,17 @@ class Flusher:
             self.flushing = asyncio.ensure_future(self.flush_all())
         return await asyncio.shield(written)
 
+    async def drain(self, lease: Lease) -> None:
+        """Until nothing of this lease is on its way, as a run that was cut off may leave it."""
+        mine = [one for one in (*self.under_way, *self.waiting) if one.entry.lease == lease]
+        if left := [one.written for one in mine if not one.written.done()]:
+            await asyncio.wait(left)
+
     async def flush_all(self) -> None:
         """Group after group, until nothing waits."""
         while self.waiting:
             group, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+            self.under_way = group
             for worker in {one.entry.lease.worker for one in group}:
                 await self.flush(worker, [one for one in group if one.entry.lease.worker == worker])
 

@@ -138,6 +138,7 @@ class SqlJournal:
         """Make events and the end of a run durable; tried until its outcome is known."""
         if end.phase in ending.FOR_GOOD and await self.flusher.write(lease, events, end):
             return []
+        await self.flusher.drain(lease)  # or its events would come after those of the next holder
         pause = FIRST
         while True:
             try:
