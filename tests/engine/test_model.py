@@ -40,7 +40,7 @@ PATHS = [
     (("a/x", "b"), ("a",)),
     ((), ()),
 ]
-PLANS = ["l", "l;l", "l,l", "l;s", "s;l", "l,w;l", "w", "l;w", "s;s", "", "l,s"]
+PLANS = ["l", "l;l", "s;l", "w", "l,l", "l;s", "l,w;l", "l;w", "s;s", "", "l,s"]
 PICK = st.integers(0, 11)
 
 
@@ -170,7 +170,7 @@ class Engine(RuleBasedStateMachine):
 
     async def rest(self) -> None:
         async with asyncio.timeout(60):
-            while not self.still():
+            while not self.still():  # noqa: ASYNC110
                 await asyncio.sleep(0.0002)
         for hands in self.others:
             if hands.leaving.is_set() and not hands.lost and not hands.hands:
@@ -272,7 +272,19 @@ class Engine(RuleBasedStateMachine):
     @precondition(lambda self: self.fates)
     @rule(pick=PICK)
     def cancel(self, pick: int) -> None:
-        job, fate = self.one(pick)
+        self.wish(*self.one(pick))
+
+    @precondition(lambda self: self.under_way())
+    @rule(pick=PICK)
+    def cancel_what_is_under_way(self, pick: int) -> None:
+        jobs = self.under_way()
+        self.wish(job := jobs[pick % len(jobs)], self.fates[job])
+
+    def under_way(self) -> list[JobId]:
+        return [job for job, fate in self.fates.items() if fate.phase in UNDER_WAY[1:]]
+
+    def wish(self, job: JobId, fate: Fate) -> None:
+        """A cancel: accepted before the point of no return, and refused after it."""
         refused = fate.phase in OVER or fate.phase is Phase.BURIED or job in self.promised()
         try:
             self.now(self.journal.cancel(job, ANNA, None))
@@ -283,15 +295,10 @@ class Engine(RuleBasedStateMachine):
             fate.cancelled = True
 
     @precondition(lambda self: self.fates)
-    @rule(pick=PICK, verb=st.sampled_from(["kick", "undo", "discard"]))
+    @rule(pick=PICK, verb=st.sampled_from(["kick", "undo", "discard", "skip"]))
     def verb(self, pick: int, verb: str) -> None:
         """The table of verbs, for whatever job there is."""
-        self.say(*self.one(pick), verb)
-
-    @precondition(lambda self: self.fates)
-    @rule(pick=PICK, step=st.integers(0, 3))
-    def skip(self, pick: int, step: int) -> None:
-        self.say(*self.one(pick), "skip", step)
+        self.say(*self.one(pick), verb, *([0] if verb == "skip" else []))
 
     @precondition(lambda self: self.buried())
     @rule(pick=PICK, verb=st.sampled_from(["kick", "undo", "discard", "skip"]), step=PICK)
@@ -362,6 +369,12 @@ class Engine(RuleBasedStateMachine):
     def follow_a_nudge(self, who: int, pick: int) -> None:
         """It may be old, or for a job that never was ready."""
         self.now(self.crews[who].take(1, self.one(pick)[0]))
+
+    @precondition(lambda self: self.fates and not self.acts())
+    @rule(how=st.sampled_from(["well", "failed", "refused"]))
+    def claim_and_act(self, how: str) -> None:
+        self.now(self.crews[0].take(3))
+        self.now(self.tell(self.acts(), how))
 
     @precondition(lambda self: self.acts())
     @rule(pick=PICK, how=st.sampled_from(["well", "well", "failed", "refused"]))
@@ -607,7 +620,7 @@ def be_quick(connection: Any, _: object) -> None:
 
 TestEngine = pytest.mark.timeout(900)(Engine.TestCase)  # a failure takes its time to be shrunk
 TestEngine.settings = settings(
-    max_examples=40,
+    max_examples=60,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
