@@ -143,6 +143,7 @@ class Engine(RuleBasedStateMachine):
         self.crews: list[Hands] = []
         self.others: list[Hands] = []  # zombies, and those who are about to leave
         self.released: set[JobId] = set()  # buried jobs that a verb has sent on
+        self.last_words: Counter[tuple[int, int]] = Counter()  # events of leases that are over
         self.runner.run(self.open())
 
     async def open(self) -> None:
@@ -424,7 +425,10 @@ class Engine(RuleBasedStateMachine):
         """Declared dead, but it goes on later."""
         hands = self.replaced(pick)
         hands.lost = True
+        leases = [hands.runs[job].claimed.lease for job in hands.hands]
         self.now(self.journal.retire(hands.crew.id))
+        told = self.runner.run(self.told())
+        self.last_words.update({(of.job, of.number): told[of.job, of.number] for of in leases})
 
     @precondition(lambda self: self.busy())
     @rule(pick=PICK, at_once=st.booleans())
@@ -496,6 +500,7 @@ class Engine(RuleBasedStateMachine):
         self.order_holds()
         await self.holds_hold()
         await self.line_is_kept()
+        await self.the_dead_are_silent()
 
     async def look_at(self, row: Any, fate: Fate) -> None:
         """One job: what it may have become, and what must go with that."""
@@ -529,6 +534,16 @@ class Engine(RuleBasedStateMachine):
         leases = [one.lease for one in told if one.lease]
         assert leases == sorted(leases)
         assert all(lease <= row.lease for lease in leases)
+
+    async def the_dead_are_silent(self) -> None:
+        """A lease whose worker was declared dead has no more events than it had then."""
+        told = await self.told()
+        assert all(told[lease] == count for lease, count in self.last_words.items())
+
+    async def told(self) -> Counter[tuple[int, int]]:
+        """How many events each lease has written."""
+        rows = await self.rows(text("SELECT job, lease, count(*) AS n FROM events GROUP BY 1, 2"))
+        return Counter({(row.job, row.lease): row.n for row in rows})
 
     def order_holds(self) -> None:
         """Who waits has somebody before him who wants the same, and who does not wait has none."""
