@@ -210,19 +210,19 @@ ALIVE = "SELECT 1 FROM workers WHERE id = ?"
 LITE_NOW = "(julianday('now') - 2440587.5) * 86400.0"
 LITE_INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
 LITE_END = f"""
-UPDATE jobs SET phase = ?3, percent = ?4, trouble = ?5, history = ?6, worker = NULL, crashes = 0,
-  ended = {LITE_NOW} WHERE id = ?1 AND lease = ?2 AND worker = ?7 AND NOT awaited
+UPDATE jobs SET phase = ?, percent = ?, trouble = ?, history = ?, worker = NULL, crashes = 0,
+  ended = {LITE_NOW} WHERE id = ? AND lease = ? AND worker = ? AND NOT awaited
 """
 LITE_LEAVE = "DELETE FROM scopes WHERE job = ?"
 
 
 def sqlite_claim(which: str, order: str) -> str:
     """The claim; the write lock is held, so that nobody else is picking."""
-    mine = "(SELECT value FROM json_each(?2))"
+    mine = "(SELECT value FROM json_each(:able))"
     able = f"skill IN {mine} AND (machine IS NULL OR machine IN {mine})"
     picked = f"{PICKED.format(which=which, able=able)} {order}"
-    fence = "WITH fence AS (SELECT id FROM workers WHERE id = ?1)"
-    return f"{fence}, picked AS ({picked}) {CLAIM.format(worker='?1', now=LITE_NOW)}"
+    fence = "WITH fence AS (SELECT id FROM workers WHERE id = :worker)"
+    return f"{fence}, picked AS ({picked}) {CLAIM.format(worker=':worker', now=LITE_NOW)}"
 
 
 class HotSqlite:
@@ -245,12 +245,22 @@ class HotSqlite:
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
         """One statement."""
-        marks = ", ".join(f"?{n + 4}" for n in range(len(tubes)))
-        which, order = f"tube IN ({marks})", IN_ORDER.format(room="?3")
-        able = dumps(sorted(crew.skills))
-        values: tuple[Any, ...] = (crew.id, able, room, *tubes)
+        which, order = (
+            "tube IN (SELECT value FROM json_each(:tubes))",
+            IN_ORDER.format(room=":room"),
+        )
+        if len(tubes) == 1:
+            which = "tube = :tube"  # so that the index gives the order
         if job is not None:
-            which, order, values = "id = ?3", "", (crew.id, able, job)
+            which, order = "id = :job", ""
+        values = {
+            "worker": crew.id,
+            "able": dumps(sorted(crew.skills)),
+            "tubes": dumps(tubes),
+            "tube": tubes[0],
+            "room": room,
+            "job": job,
+        }
         async with self.connection(crew.id) as raw:
             rows: list[Row] = raw.execute(sqlite_claim(which, order), values).fetchall()
             return rows
@@ -261,7 +271,8 @@ class HotSqlite:
         async with self.connection(worker) as raw:
             for entry in group:
                 if entry.end is not None:
-                    done = raw.execute(LITE_END, (*end_row(entry), worker))
+                    id, number, *end = end_row(entry)
+                    done = raw.execute(LITE_END, (*end, id, number, worker))
                     if not done.rowcount:
                         continue
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
