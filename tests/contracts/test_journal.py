@@ -342,3 +342,16 @@ async def test_a_worker_claims_only_what_it_can_do(workshop: Workshop) -> None:
     there = replace(able, skills=able.skills | {"node:far"})
     (far,) = await workshop.journal.claim(there, ["default"], 10)
     assert far.kind == "elsewhere"
+
+
+async def test_a_job_whose_record_cannot_be_read_is_buried(workshop: Workshop) -> None:
+    """One bad job must not end the worker of all the others."""
+    await workshop.journal.enlist(crew(ME))
+    job = await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    odd = Event(job, 1, EventKind.BEGUN, 7, lease.number, time.time())
+    await workshop.journal.write(lease, [odd])
+    await workshop.journal.retire(ME)
+    good = await workshop.submit(Stock("s2", "put b"))
+    async with workshop.working():
+        assert await workshop.ended(job, good) == [Phase.BURIED, Phase.COMPLETE]

@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from windlass.engine.hooks import FAILING, Hooks, told
-from windlass.engine.job import Phase
+from windlass.engine.job import Phase, Trouble
 from windlass.engine.journal import Claimed, Crew, End, Journal
 from windlass.engine.keeper import Retention, keep_house
 from windlass.engine.lease import JobId
@@ -197,9 +197,8 @@ class Worker:
             hand.signals.drain.set()
         if claimed.cancelled:
             hand.signals.cancel.set()
-        run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
         self.hands[job] = hand
-        hand.task = asyncio.ensure_future(self.see_to(run, hand))
+        hand.task = asyncio.ensure_future(self.see_to(claimed, hand))
         hand.task.add_done_callback(lambda _: self.ended(job))
 
     def ended(self, job: JobId) -> None:
@@ -207,9 +206,16 @@ class Worker:
         del self.hands[job]
         self.freed.set()
 
-    async def see_to(self, run: Run, hand: Hand) -> None:
+    async def see_to(self, claimed: Claimed, hand: Hand) -> None:
         """Run a job and settle it, whatever happens on the way."""
-        lease = run.claimed.lease
+        lease = claimed.lease
+        try:
+            run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
+        except Exception as error:
+            log.exception("job.unreadable", job=lease.job)
+            unreadable = End(Phase.BURIED, None, trouble=Trouble.of(error))
+            await self.journal.settle(lease, (), unreadable)
+            return
         try:
             await self.settle(run, hand, await self.outcome(run, hand, run.run()))
         except LeaseLost:

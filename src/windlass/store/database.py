@@ -71,6 +71,10 @@ class PostgresConnection:
         return await self.inner.execute(statement, values)
 
 
+# Who is frozen inside a transaction holds its rows, the fence too: the server ends it for him.
+FROZEN = {"idle_in_transaction_session_timeout": "10s"}
+
+
 class Postgres:
     """A server: a small pool of connections."""
 
@@ -84,7 +88,7 @@ class Postgres:
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=False,
-            connect_args={"timeout": 10, "command_timeout": 60},
+            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": FROZEN},
         )
 
     @asynccontextmanager

@@ -16,7 +16,7 @@ import asyncpg
 from windlass.engine.journal import Crew, End, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost
-from windlass.store.database import Database, Postgres, translated
+from windlass.store.database import FROZEN, Database, Postgres, translated
 from windlass.store.rows import dumps, event_row
 from windlass.store.sqlite import Sqlite
 
@@ -142,7 +142,7 @@ class HotPostgres:
 
     async def connect(self) -> Any:
         """Plans are made once, perhaps on empty tables: they must use the indexes all the same."""
-        settings = {"plan_cache_mode": "force_generic_plan", "jit": "off"}
+        settings = FROZEN | {"plan_cache_mode": "force_generic_plan", "jit": "off"}
         settings |= dict.fromkeys(("enable_seqscan", "enable_mergejoin", "enable_hashjoin"), "off")
         return await asyncpg.connect(
             self.inner.url, timeout=10, command_timeout=60, server_settings=settings
