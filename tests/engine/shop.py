@@ -101,7 +101,14 @@ class Waiting(Put):
     retry: ClassVar[Retry] = Retry(attempts=3, first=1.2, factor=1, jitter=0)
 
 
-STEPS = {"put": Put, "sell": Sell, "slow": Slow, "waiting": Waiting}
+@dataclass(frozen=True)
+class Idle(Put):
+    """A step that merely waits for something."""
+
+    waits: ClassVar[bool] = True
+
+
+STEPS = {"put": Put, "sell": Sell, "slow": Slow, "waiting": Waiting, "idle": Idle}
 
 
 @dataclass(frozen=True)

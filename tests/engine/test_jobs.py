@@ -300,3 +300,25 @@ async def test_a_smaller_priority_goes_first(workshop: Workshop) -> None:
     async with workshop.working(slots=1):
         await until(lambda: len(workshop.shop.acts) == 2)
     assert workshop.shop.acts == ["put b", "put a"]
+
+
+async def test_a_cancel_ends_a_mere_wait(workshop: Workshop) -> None:
+    workshop.shop.gates["put b"] = asyncio.Event()  # it never opens
+    job = await workshop.submit(Stock("s1", "put a; idle b"))
+    async with workshop.working():
+        await until(lambda: "put b" in workshop.shop.acts)
+        await workshop.cancel(job)
+        assert await workshop.ended(job) == [Phase.CANCELLED]
+    assert workshop.shop.shelf == {}
+
+
+async def test_a_worker_that_leaves_ends_a_mere_wait(workshop: Workshop) -> None:
+    workshop.shop.gates["put b"] = asyncio.Event()
+    job = await workshop.submit(Stock("s1", "put a; idle b"))
+    async with workshop.working():
+        await until(lambda: "put b" in workshop.shop.acts)
+    assert (await workshop.kinds(job))[-1] == "interrupted"
+    del workshop.shop.gates["put b"]
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    assert workshop.shop.acts == ["put a", "put b", "put b"]

@@ -34,7 +34,7 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
     help="Applications are what you deploy and run.",
-    epilog=examples("windlass app create blog static", "windlass app deploy blog ./site"),
+    epilog=examples("windlass app create blog python", "windlass app deploy blog ./site"),
 )
 alone = typer.Typer()
 
@@ -58,7 +58,7 @@ DETAILS = (
 @app.command(
     epilog=examples(
         "windlass app create blog python",
-        "windlass app create blog static -d demo --no-wait",
+        "windlass app create blog python -d demo --no-wait",
     )
 )
 def create(

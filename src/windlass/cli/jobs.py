@@ -7,6 +7,7 @@ from itertools import islice
 from typing import Annotated, Any, Literal, get_args
 
 import typer
+from rich.text import Text
 
 from windlass.cli.fate import Fate, Stop
 from windlass.cli.listing import JOBS, watch_list
@@ -29,9 +30,9 @@ from windlass.cli.render import (
     write,
     write_lines,
 )
-from windlass.cli.view import WIDEST, Frame, in_words, job_seconds, reason, steps_view
+from windlass.cli.view import WIDEST, Frame, details, in_words, job_seconds, reason, steps_view
 from windlass.cli.waiting import wait_for
-from windlass.client import Json
+from windlass.client import Json, has_ended
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -214,7 +215,8 @@ def _act(
     elif output is Output.NAME:
         write(f"{job['id']}\n")
     else:
-        asked = " and is being cancelled" if job["cancel_asked"] else ""
+        stopping = job["cancel_asked"] and not has_ended(job)
+        asked = " and is being cancelled" if stopping else ""
         tell(f"Job {number} is {job['phase']}{asked}. To see it: windlass job watch {number}")
 
 
@@ -225,7 +227,7 @@ def _show(job: Json) -> None:
         ("job", job["id"]),
         ("title", job["title"]),
         ("phase", job["phase"]),
-        ("being cancelled", "yes" if job["cancel_asked"] else None),
+        ("being cancelled", "yes" if job["cancel_asked"] and not has_ended(job) else None),
         ("domain", job["domain"]),
         ("application", job["application"]),
         ("asked by", f"{asked.get('by')} from {asked.get('from')}" if asked else job["owner"]),
@@ -237,7 +239,8 @@ def _show(job: Json) -> None:
         ("reason", reason(job)),
     ]
     frame = Frame(width, None, lambda step: step["seconds"], {})
-    write_lines([*facts(pairs), *steps_view(job["steps"], frame, width)])
+    more = [Text(f"    {line}", "dim") for line in details(job)]
+    write_lines([*facts(pairs), *more, *steps_view(job["steps"], frame, width)])
 
 
 def _time(text: str) -> str:

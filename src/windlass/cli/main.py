@@ -23,7 +23,7 @@ app = typer.Typer(
     epilog=examples(
         "windlass login http://127.0.0.1:8000",
         "windlass domain create demo",
-        "windlass app create blog static",
+        "windlass app create blog python",
         "windlass app deploy blog ./site",
         "windlass --cluster work job list",
     ),

@@ -197,7 +197,7 @@ def _step_line(step: Json) -> str:
         line += f", try {step['tries']}"
     if state in ("done", "failed") and took:
         line += f", {took}"
-    if state in ("retrying", "failed") and reason(step):
+    if state in ("retrying", "failed", "undone") and reason(step):
         line += f": {reason(step)}"
     return line
 

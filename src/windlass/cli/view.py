@@ -36,6 +36,9 @@ class Frame(NamedTuple):
     trouble: str = ""
 
 
+DETAILS = 12  # lines of an error that are shown below its first
+
+
 def job_view(job: Json, frame: Frame) -> list[Text]:
     """Title, bar, what is in the way, and the steps."""
     width = min(frame.width - MARGIN, WIDEST)
@@ -77,10 +80,19 @@ def state_note(job: Json) -> str:
 
 
 def reason(thing: Json) -> str:
-    """What a job's or a step's error says: an object with a text, or the text."""
+    """The first line of what a job's or a step's error says."""
+    return clean((error_text(thing).splitlines() or [""])[0])
+
+
+def details(thing: Json) -> list[str]:
+    """The lines after the first, the last ones of many."""
+    return [clean(line) for line in error_text(thing).splitlines()[1:]][-DETAILS:]
+
+
+def error_text(thing: Json) -> str:
+    """What an error says: an object with a text, or the text."""
     error = thing.get("error")
-    text = error.get("text") if isinstance(error, dict) else error
-    return clean(text)
+    return str((error.get("text") if isinstance(error, dict) else error) or "")
 
 
 def in_words(seconds: float | None) -> str:
@@ -161,7 +173,7 @@ def _below(step: Json, frame: Frame) -> str:
         left = round((due - datetime.now(UTC)).total_seconds()) if due else 0
         again = f"again in {in_words(float(left))}" if left > 0 else "again now"
         return f"{reason(step)}; {again}" if reason(step) else again
-    if step["state"] == "failed":
+    if step["state"] in ("failed", "undone"):
         return reason(step)
     if step["state"] in ACTIVE:
         return frame.logs.get(step["number"], "")

@@ -10,7 +10,7 @@ from rich.text import Text
 from windlass.cli.fate import Fate, Stop, fate_of
 from windlass.cli.progress import LastLines, drawing
 from windlass.cli.render import tell
-from windlass.cli.view import reason
+from windlass.cli.view import details, reason
 from windlass.client import Change, Client, ClientError, Json, follow, has_ended
 
 Seen = tuple[int, Json, Change]
@@ -80,7 +80,7 @@ def _judge(jobs: Sequence[Json], lines: LastLines) -> None:
         tell(Text(f"✗ {_sentence(job)}", "red"))
     if failed:
         job = failed[-1]
-        for line in lines.of(job):
+        for line in lines.of(job) or details(job):
             tell(Text(f"    {line}", "dim"))
         raise Stop(Fate.FAILED, _sentence(job), next=_next(job))
 
@@ -111,7 +111,8 @@ def _failed_step(job: Json) -> Json | None:
     number = error.get("step") if isinstance(error, dict) else None
     steps: list[Json] = job["steps"]
     for step in steps:
-        if step["number"] == number or (number is None and step["state"] == "failed"):
+        named = number in (step["number"], step["title"])
+        if named or (number is None and step["state"] == "failed"):
             return step
     return None
 
@@ -119,4 +120,6 @@ def _failed_step(job: Json) -> Json | None:
 def _next(job: Json) -> str:
     if job["phase"] == "buried":
         return f'windlass job kick {job["id"]} --reason "…"   (operators)'
+    if job["operation"] == "deploy-release":  # its source is gone, and most likely to blame
+        return f"windlass app deploy {job['application']}"
     return f"windlass job retry {job['id']}"

@@ -61,6 +61,7 @@ class Step(Known, Generic[W], base=True):
     undo_retry: ClassVar[Retry] = PATIENT
     timeout: ClassVar[float] = 300.0  # seconds, for each try
     one_way: ClassVar[bool] = False  # once begun, only forward: retry, then bury
+    waits: ClassVar[bool] = False  # merely waits for something: a cancel or a drain ends it
 
     @property
     def title(self) -> str:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,6 +53,10 @@ class Signals:
 
     cancel: asyncio.Event = field(default_factory=asyncio.Event)
     drain: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def told(self) -> list[asyncio.Future[bool]]:
+        """One to wait for each; whoever asks for them ends them."""
+        return [asyncio.ensure_future(one.wait()) for one in (self.cancel, self.drain)]
 
 
 class Run:
@@ -230,14 +235,11 @@ class Run:
 
     async def pause(self, seconds: float) -> None:
         """Wait; a cancel or a drain ends it."""
-        tasks = [
-            asyncio.ensure_future(one.wait()) for one in (self.signals.cancel, self.signals.drain)
-        ]
+        told = self.signals.told()
         try:
-            await asyncio.wait(tasks, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(told, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
+            await see_through(told)
 
     async def attempt(self, row: StepRow, doing: bool) -> Exception | None:
         """One try; what was interrupted by a drain or a lost database counts as nothing."""
@@ -250,12 +252,30 @@ class Run:
             await told(self.hooks.before_try(lease, row), "before_try", job=lease.job)
         with Voice(lambda line: self.pen.note(EventKind.LOG, row.number, text=line)):
             act = step.do(self.world) if doing else step.undo(self.world)
-            error = await try_once(act, step.timeout)
+            trying = try_once(act, step.timeout)
+            error = await (self.unless_told(row, trying) if doing and step.waits else trying)
         if isinstance(error, LeaseLost):
             raise error
         if self.hooks:
             await told(self.hooks.after_try(lease, row, error), "after_try", job=lease.job)
         return error
+
+    async def unless_told(
+        self, row: StepRow, trying: Coroutine[Any, Any, Exception | None]
+    ) -> Exception | None:
+        """A try that merely waits, ended by a cancel or a drain: it counts as nothing."""
+        task = asyncio.ensure_future(trying)
+        told = [
+            asyncio.ensure_future(one.wait()) for one in (self.signals.cancel, self.signals.drain)
+        ]
+        try:
+            await asyncio.wait([task, *told], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                self.pen.note(EventKind.INTERRUPTED, row.number)
+                self.boundary()
+            return await task
+        finally:
+            await see_through([one for one in (task, *told) if not one.done()])
 
     async def failed(self, row: StepRow, error: Exception, direction: Direction) -> None:
         """Note a failure, and say what follows it."""

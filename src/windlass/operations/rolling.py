@@ -84,6 +84,7 @@ class StartInstance(Step[Broker]):
 class AwaitAnswer(Step[Broker]):
     """The new instance answers; one that keeps crashing will not."""
 
+    waits: ClassVar[bool] = True
     retry: ClassVar[Retry] = Retry(attempts=2)
     timeout: ClassVar[float] = ANSWER
 
@@ -123,6 +124,8 @@ class SwitchTraffic(Step[Broker]):
 @dataclass(frozen=True)
 class DrainTraffic(Step[Broker]):
     """Routers hear of the switch, and requests on their way arrive."""
+
+    waits: ClassVar[bool] = True
 
     application: AppId
 

@@ -28,6 +28,7 @@ from windlass.nodes.local.supervisor_config import (
 
 DEADLINE = 1.0  # second in which an instance must answer
 WHY = 2000  # bytes of a log that tell why
+ERROR = re.compile(r"\s*[\w.]+(Error|Exception)\b")  # the line of a traceback that says it
 EXIT = re.compile(r'"exit-code": (\d+)')
 
 
@@ -124,8 +125,11 @@ def last_crash(home: Home, id: InstanceId, runs: str) -> str:
     codes = EXIT.findall(runs)
     how = f"it ended with exit status {codes[-1]}" if codes else "it ended by itself"
     with suppress(FileNotFoundError):
-        said = home.log(id).read_bytes()[-WHY:].decode(errors="replace").strip()
-        return f"{how}; the last that it said:\n{said}" if said else how
+        said = home.log(id).read_bytes()[-WHY:].decode(errors="replace")
+        lines = said.strip().splitlines()[1 if len(said) == WHY else 0 :]  # the first may be half
+        errors = [line.strip() for line in lines if ERROR.match(line)]
+        first = errors[-1] if errors else how
+        return "\n".join([first, *lines])
     return how
 
 
