@@ -169,15 +169,15 @@ class Hands(Worker):
         crew = Crew(WorkerId(new_id("w")), "here", os.getpid(), 3, ("default",), able)
         super().__init__(journal, DatastoreQueue("datastore:", database), bench, crew, no_beats)
         self.bench = bench
-        self.runs: dict[JobId, Run] = {}
+        self.runs: dict[Lease, Run] = {}
 
     async def see_to(self, run: Run, hand: Hand) -> None:
-        self.runs[run.claimed.lease.job] = run
+        self.runs[run.claimed.lease] = run
         await super().see_to(run, hand)
 
     def still(self) -> bool:
         """Whether every run waits for us."""
-        return all(self.waits(self.runs.get(job)) for job in self.hands)
+        return all(self.waits(self.runs.get(lease)) for lease in self.hands)
 
     def waits(self, run: Run | None) -> bool:
         if run is None or run.pen.wet:

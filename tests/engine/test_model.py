@@ -425,7 +425,7 @@ class Engine(RuleBasedStateMachine):
         """Declared dead, but it goes on later."""
         hands = self.replaced(pick)
         hands.lost = True
-        leases = [hands.runs[job].claimed.lease for job in hands.hands]
+        leases = list(hands.hands)
         self.now(self.journal.retire(hands.crew.id))
         told = self.runner.run(self.told())
         self.last_words.update({(of.job, of.number): told[of.job, of.number] for of in leases})

@@ -13,7 +13,7 @@ from windlass.engine.hooks import FAILING, Hooks, told
 from windlass.engine.job import Phase, Trouble
 from windlass.engine.journal import Claimed, Crew, End, Journal
 from windlass.engine.keeper import Retention, keep_house
-from windlass.engine.lease import JobId
+from windlass.engine.lease import JobId, Lease
 from windlass.engine.operation import World
 from windlass.engine.pulse import EX_SOFTWARE, Beats, Pulse
 from windlass.engine.queue import Nudge, Queue
@@ -61,7 +61,7 @@ class Worker:
         self.retention = retention or Retention()
         self.hooks = hooks
         self.left = recycle or None  # jobs until the process has had enough; None: never
-        self.hands: dict[JobId, Hand] = {}
+        self.hands: dict[Lease, Hand] = {}
         self.leaving = asyncio.Event()
         self.freed = asyncio.Event()
         self.awake = asyncio.Event()  # not paused
@@ -138,6 +138,11 @@ class Worker:
         except LeaseLost:
             self.die()
             return 0
+        except Exception:
+            log.exception("worker.stumbled")
+            self.unsure = True
+            await asyncio.sleep(LOOK)
+            return 0
         for one in claimed:
             self.begin(one)
         if self.left is not None:
@@ -164,7 +169,7 @@ class Worker:
     async def make_sure(self) -> None:
         """Give back what is ours by the datastore and not in our hands; no claim is under way."""
         with contextlib.suppress(Transient, LeaseLost):
-            await ring(self.queue, await self.journal.disown(self.crew.id, list(self.hands)))
+            await ring(self.queue, await self.journal.disown(self.crew.id, self.held()))
             self.unsure = False
 
     async def nudged(self) -> None:
@@ -192,30 +197,34 @@ class Worker:
 
     def begin(self, claimed: Claimed) -> None:
         """Begin a run beside the others."""
-        job, hand = claimed.lease.job, Hand()
+        lease, hand = claimed.lease, Hand()
         if self.leaving.is_set():
             hand.signals.drain.set()
         if claimed.cancelled:
             hand.signals.cancel.set()
-        self.hands[job] = hand
-        hand.task = asyncio.ensure_future(self.see_to(claimed, hand))
-        hand.task.add_done_callback(lambda _: self.ended(job))
-
-    def ended(self, job: JobId) -> None:
-        """A slot is free."""
-        del self.hands[job]
-        self.freed.set()
-
-    async def see_to(self, claimed: Claimed, hand: Hand) -> None:
-        """Run a job and settle it, whatever happens on the way."""
-        lease = claimed.lease
         try:
             run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
         except Exception as error:
             log.exception("job.unreadable", job=lease.job)
-            unreadable = End(Phase.BURIED, None, trouble=Trouble.of(error))
-            await self.journal.settle(lease, (), unreadable)
-            return
+            hand.task = asyncio.ensure_future(self.set_aside(lease, Trouble.of(error)))
+        else:
+            hand.task = asyncio.ensure_future(self.see_to(run, hand))
+        self.hands[lease] = hand  # by lease: the same job may come again before we are through
+        hand.task.add_done_callback(lambda _: self.ended(lease))
+
+    def ended(self, lease: Lease) -> None:
+        """A slot is free."""
+        del self.hands[lease]
+        self.freed.set()
+
+    async def set_aside(self, lease: Lease, trouble: Trouble) -> None:
+        """Bury a job whose record cannot be read: it must not end the worker of all others."""
+        with contextlib.suppress(LeaseLost):
+            await self.journal.settle(lease, (), End(Phase.BURIED, None, trouble=trouble))
+
+    async def see_to(self, run: Run, hand: Hand) -> None:
+        """Run a job and settle it, whatever happens on the way."""
+        lease = run.claimed.lease
         try:
             await self.settle(run, hand, await self.outcome(run, hand, run.run()))
         except LeaseLost:
@@ -223,6 +232,10 @@ class Worker:
         except Stuck:
             log.critical("worker.stuck", job=lease.job)
             os._exit(EX_SOFTWARE)  # a second try beside one that has not ended would be worse
+        except Exception:
+            log.exception("job.unsettled", job=lease.job)
+            await asyncio.sleep(STUMBLE)
+            self.unsure = True  # it is ours by its row, and will be in nobody's hand
 
     async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
         """How a run ended; only the run itself is ever cut off, never its settling."""
@@ -280,9 +293,14 @@ class Worker:
 
     async def pass_on_cancels(self) -> None:
         """Tell the runs of jobs that are to be taken back."""
-        for job in await self.journal.cancelled(list(self.hands)) if self.hands else ():
-            if job in self.hands:
-                self.hands[job].signals.cancel.set()
+        stopped = await self.journal.cancelled(self.held()) if self.hands else set()
+        for lease, hand in self.hands.items():
+            if lease.job in stopped:
+                hand.signals.cancel.set()
+
+    def held(self) -> list[JobId]:
+        """The jobs in our hands."""
+        return [lease.job for lease in self.hands]
 
     # -- leaving ---------------------------------------------------------------------------
 

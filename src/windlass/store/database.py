@@ -1,6 +1,7 @@
 """The datastore as the rest of the house sees it: reading, writing, and the fence."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -197,6 +198,8 @@ class translated:
             raise Transient(f"the datastore is away: {first_line(error.orig)}") from error
         if isinstance(error, asyncpg.PostgresError) and str(error.sqlstate).startswith(AWAY):
             raise Transient(f"the datastore is away: {first_line(error)}") from error
+        if isinstance(error, sqlite3.OperationalError) and lite_may_help(error):
+            raise Transient(f"the datastore is away: {first_line(error)}") from error
         if isinstance(error, PoolTimeout | OSError | NOT_THERE | TimeoutError):
             raise Transient(f"the datastore is away: {first_line(error)}") from error
 
@@ -208,8 +211,13 @@ def may_help(error: DBAPIError) -> bool:
     state = str(getattr(error.orig, "sqlstate", None) or "")
     if state:
         return state.startswith(AWAY)
-    words = str(error.orig).lower()
-    return any(one in words for one in ("locked", "disk i/o", "closed", "full"))
+    return lite_may_help(error.orig)
+
+
+def lite_may_help(error: BaseException | None) -> bool:
+    """Whether SQLite's trouble may pass: it knows no SQLSTATE, only words."""
+    words = str(error).lower()
+    return any(one in words for one in ("locked", "disk i/o", "closed", "full", "unable to open"))
 
 
 def first_line(error: BaseException | None) -> str:

@@ -1,5 +1,6 @@
 """Settling: how a run ended, who has its holds now, and who may run next."""
 
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import delete, select, update
@@ -27,6 +28,8 @@ async def settle(connection: Connection, lease: Lease, end: End) -> list[Nudge] 
     row = await held(connection, lease, lock=True)
     if end.phase is Phase.COMPLETE and await cancelled(connection, [lease.job]):
         return None
+    if end.phase is Phase.RETRYING and end.due and await cancelled(connection, [lease.job]):
+        end = replace(end, due=0.0)  # a wait ends at once
     await connection.execute(update(jobs).where(jobs.c.id == lease.job).values(**written(row, end)))
     if end.phase not in FOR_GOOD:
         return [Nudge(row.tube, lease.job, row.priority)] if end.due == 0 else []

@@ -66,8 +66,11 @@ async def run(
         held.check()
         tail = end_of(output.fileno(), TAIL)
         if log and output.seek(0, os.SEEK_END) > KEPT:
-            kept = end_of(output.fileno(), KEPT)
-            log.write_text(kept)
+            # Into the file that we hold, never by its name: what ran may have put a link there.
+            kept = end_of(output.fileno(), KEPT).encode()
+            output.seek(0)
+            output.truncate()
+            output.write(kept)
     return Ended(code, tail)
 
 
