@@ -1,6 +1,7 @@
 """A whole broker in this process, on a real datastore and a pretended node."""
 
 import asyncio
+import io
 import tarfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,11 @@ from windlass.settings import Settings
 from windlass.store.jobs import View
 from windlass.store.tables import metadata
 
+SOURCE = b"""
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return [b"deployed"]
+"""
 EVENTS = {"start": StartApplication, "stop": StopApplication, "restart": RestartApplication}
 
 
@@ -62,7 +68,9 @@ class House:
     def deployment(self, application: AppId) -> DeployRelease:
         release = release_id()
         with tarfile.open(self.broker.archive(release), "w") as archive:
-            archive.addfile(tarfile.TarInfo("app.py"))
+            member = tarfile.TarInfo("app.py")
+            member.size = len(SOURCE)
+            archive.addfile(member, io.BytesIO(SOURCE))
         return DeployRelease(self.domain.id, application, "blog", release)
 
     async def ended(self, job: JobId) -> View:

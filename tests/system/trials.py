@@ -4,10 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import text
 
@@ -87,13 +88,18 @@ async def work_in(folder: Path, user: User, job: JobId, kill: Kill | None) -> No
 
 def run_and_kill(folder: Path, user: User, job: JobId, kill: Kill) -> bool:
     """Let a child work on a job until it is killed; false if it came to the end alive."""
+    return forked(lambda: work_in(folder, user, job, kill))
+
+
+def forked(working: Callable[[], Coroutine[Any, Any, None]]) -> bool:
+    """Run something in a child, quietly; true if it was killed."""
     child = os.fork()
     if child == 0:
         quiet = os.open(os.devnull, os.O_WRONLY)
         os.dup2(quiet, 1)
         os.dup2(quiet, 2)
         try:
-            asyncio.run(work_in(folder, user, job, kill))
+            asyncio.run(working())
         except BaseException:
             os._exit(1)
         os._exit(0)
@@ -115,6 +121,3 @@ def copied(folder: Path, to: Path) -> Path:
     """A house as it stands, to be ruined elsewhere."""
     shutil.rmtree(to, ignore_errors=True)
     return Path(shutil.copytree(folder, to))
-
-
-Prepare = Callable[[House], Awaitable[JobId]]
