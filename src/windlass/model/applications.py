@@ -57,11 +57,6 @@ class Application:
         """What jobs on it lock."""
         return path_of(self.domain, self.id)
 
-    @property
-    def serves(self) -> bool:
-        """Whether it should answer: everything but what was stopped, and what is leaving."""
-        return self.state is not AppState.STOPPED and self.leaving is None
-
 
 def path_of(domain: DomainId, application: AppId) -> str:
     """The path that jobs on an application lock."""

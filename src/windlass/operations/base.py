@@ -1,9 +1,10 @@
 """What all operations on an application have in common."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from windlass.broker import Broker
-from windlass.engine.operation import Operation
+from windlass.engine.operation import Hold, Operation
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, NotFound
 from windlass.model.applications import Application, path_of
@@ -23,6 +24,16 @@ class OnApplication(Operation[Broker], base=True):
         """The application; its domain stays as it is meanwhile."""
         path = path_of(self.domain, self.application)
         return Scope(exclusive={path}, shared={self.domain})
+
+
+@dataclass(frozen=True)
+class OnPresent(OnApplication, base=True):
+    """One that is refused at the door unless the application is there, and stays."""
+
+    async def reserve(self, world: Broker) -> Collection[Hold]:
+        """It must be there, and stay."""
+        await present(world, self.application)
+        return ()
 
 
 async def present(broker: Broker, id: AppId) -> Application:

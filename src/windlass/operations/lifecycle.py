@@ -1,30 +1,24 @@
 """Starting, stopping and restarting applications."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 
 from windlass.broker import Broker
-from windlass.engine.operation import Hold, Plan
+from windlass.engine.operation import Plan
 from windlass.errors import Conflict
 from windlass.model.applications import AppState
-from windlass.operations.base import OnApplication, present
+from windlass.operations.base import OnPresent, present
 from windlass.operations.rolling import retire, rise, silence
 from windlass.operations.steps import NoteState
 
 
 @dataclass(frozen=True)
-class StartApplication(OnApplication):
+class StartApplication(OnPresent):
     """A stopped application answers again."""
 
     @property
     def title(self) -> str:
         """What people see."""
         return f"Start application {self.name}"
-
-    async def reserve(self, world: Broker) -> Collection[Hold]:
-        """It must be there, and stay."""
-        await present(world, self.application)
-        return ()
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """Nothing, if it runs."""
@@ -36,18 +30,13 @@ class StartApplication(OnApplication):
 
 
 @dataclass(frozen=True)
-class StopApplication(OnApplication):
+class StopApplication(OnPresent):
     """An application answers no more; its files stay."""
 
     @property
     def title(self) -> str:
         """What people see."""
         return f"Stop application {self.name}"
-
-    async def reserve(self, world: Broker) -> Collection[Hold]:
-        """It must be there, and stay."""
-        await present(world, self.application)
-        return ()
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """Traffic first, then the processes."""
@@ -61,18 +50,13 @@ class StopApplication(OnApplication):
 
 
 @dataclass(frozen=True)
-class RestartApplication(OnApplication):
+class RestartApplication(OnPresent):
     """New processes take over from the old ones, and no request is lost."""
 
     @property
     def title(self) -> str:
         """What people see."""
         return f"Restart application {self.name}"
-
-    async def reserve(self, world: Broker) -> Collection[Hold]:
-        """It must be there, and stay."""
-        await present(world, self.application)
-        return ()
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """New first, old last; one that was stopped is started."""
@@ -84,7 +68,7 @@ class RestartApplication(OnApplication):
             yield stage
 
 
-async def renew(world: Broker, operation: OnApplication) -> Plan[Broker]:
+async def renew(world: Broker, operation: OnPresent) -> Plan[Broker]:
     """New instances of the active release, with the traffic."""
     application = await present(world, operation.application)
     if application.release is None:

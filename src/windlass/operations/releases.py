@@ -1,14 +1,13 @@
 """Releases: built beside the running one, switched to when they answer."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
 from windlass.broker import Broker
-from windlass.engine.operation import Hold, Plan, Step
+from windlass.engine.operation import Plan, Step
 from windlass.model.applications import AppState
 from windlass.model.ids import AppId, GearId, ReleaseId
-from windlass.operations.base import OnApplication, present
+from windlass.operations.base import OnPresent, present
 from windlass.operations.rolling import retire, rise
 from windlass.operations.steps import (
     ActivateRelease,
@@ -23,7 +22,7 @@ KEPT = 5  # releases of an application; older ones are deleted
 
 
 @dataclass(frozen=True)
-class DeployRelease(OnApplication):
+class DeployRelease(OnPresent):
     """New code serves; if it does not come up, the old code has never stopped."""
 
     release: ReleaseId
@@ -32,11 +31,6 @@ class DeployRelease(OnApplication):
     def title(self) -> str:
         """What people see."""
         return f"Deploy application {self.name}"
-
-    async def reserve(self, world: Broker) -> Collection[Hold]:
-        """It must be there, and stay."""
-        await present(world, self.application)
-        return ()
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """Build, start, switch, and only then stop what was there."""
