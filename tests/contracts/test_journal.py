@@ -17,6 +17,7 @@ from windlass.engine.lease import Lease, WorkerId
 from windlass.engine.operation import Operation
 from windlass.engine.scope import Scope
 from windlass.errors import LeaseLost, OverLimit
+from windlass.store import journal
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
 
@@ -355,3 +356,41 @@ async def test_a_job_whose_record_cannot_be_read_is_buried(workshop: Workshop) -
     good = await workshop.submit(Stock("s2", "put b"))
     async with workshop.working():
         assert await workshop.ended(job, good) == [Phase.BURIED, Phase.COMPLETE]
+
+
+async def overdue(workshop: Workshop, job: int) -> None:
+    """The time for this job's next try has come."""
+    async with workshop.database.write() as connection:
+        await connection.execute(
+            text("UPDATE jobs SET phase = 'retrying', claimable = false, due = 1 WHERE id = :job"),
+            {"job": job},
+        )
+
+
+async def test_housekeeping_leaves_what_is_locked_to_those_who_have_it(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    """It would wait for them while they wait for another row of its."""
+    if workshop.database.dialect == "sqlite":
+        pytest.skip("one writes at a time")
+    first, second = [await workshop.submit(Stock(f"s{n}", "put a")) for n in range(2)]
+    for job in (first, second):
+        await overdue(workshop, job)
+    async with workshop.database.write() as connection:
+        await connection.execute(
+            text("SELECT id FROM jobs WHERE id = :job FOR UPDATE"), {"job": first}
+        )
+        async with asyncio.timeout(30):
+            assert [nudge.job for nudge in await other.wake()] == [second]
+    assert [nudge.job for nudge in await other.wake()] == [first]
+
+
+async def test_more_is_woken_than_fits_into_a_batch(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal, "BATCH", 2)
+    asked = [await workshop.submit(Stock(f"s{n}", "put a")) for n in range(5)]
+    for job in asked:
+        await overdue(workshop, job)
+    assert {nudge.job for nudge in await workshop.journal.wake()} == set(asked)
+    assert await workshop.journal.wake() == []

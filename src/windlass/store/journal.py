@@ -25,7 +25,7 @@ from windlass.store.rows import dumps, event_row, scope_of
 from windlass.store.tables import events, jobs, keys, workers
 from windlass.store.tables import intents as intents_table
 
-PRUNED = 500  # rows of one pruning
+BATCH = 500  # jobs of one transaction of housekeeping
 DAY = 86_400.0  # seconds that an idempotency key is remembered
 
 INSERT = upsert(events).on_conflict_do_nothing()  # a commit of unknown outcome is sent again
@@ -218,24 +218,32 @@ class SqlJournal:
     async def wake(self) -> list[Nudge]:
         """Let delayed and retrying jobs that are due take their place."""
         due = jobs.c.due <= now()
+        retrying = due & (jobs.c.phase != Phase.DELAYED)
+        delayed = select(jobs.c.id).where(due, jobs.c.phase == Phase.DELAYED)
         async with self.database.read() as connection:
-            found = (await connection.execute(select(jobs.c.id, jobs.c.phase).where(due))).all()
-        if not found:
-            return []
-        nudges = []
-        if any(row.phase != Phase.DELAYED for row in found):
+            again = await one(connection, select(select(jobs.c.id).where(retrying).exists()))
+            late = await connection.execute(delayed.order_by(jobs.c.due).limit(BATCH))
+            joining = list(late.scalars())
+        nudges = await self.try_again(retrying) if again else []
+        for job in joining:
+            nudges += await self.fall_in(JobId(job))
+        return nudges
+
+    async def try_again(self, retrying: ColumnElement[bool]) -> list[Nudge]:
+        """Those that wait for their next try wait no longer, a batch at a time."""
+        nudges: list[Nudge] = []
+        while True:
             async with self.database.write() as connection:
+                batch = await ids(connection, retrying, jobs.c.due)
                 woken = await connection.execute(
                     update(jobs)
-                    .where(due, jobs.c.phase != Phase.DELAYED)
+                    .where(jobs.c.id.in_(batch))
                     .values(claimable=True, due=None)
                     .returning(jobs.c.id, jobs.c.tube, jobs.c.priority)
                 )
-                nudges = [Nudge(row.tube, JobId(row.id), row.priority) for row in woken]
-        for row in found:
-            if row.phase == Phase.DELAYED:
-                nudges += await self.fall_in(JobId(row.id))
-        return nudges
+                nudges += [Nudge(row.tube, JobId(row.id), row.priority) for row in woken]
+            if len(batch) < BATCH:
+                return nudges
 
     async def fall_in(self, job: JobId) -> list[Nudge]:
         """A delayed job that is due joins the line, at its end."""
@@ -266,10 +274,14 @@ class SqlJournal:
         """Forget steps of what completed, and what ended long ago, a batch at a time."""
         async with self.database.write(quiet=True) as connection:
             done = jobs.c.phase == Phase.COMPLETE
-            steps = await ids(connection, done & ~jobs.c.pruned & older(complete_after))
+            steps = await ids(
+                connection, done & ~jobs.c.pruned & older(complete_after), jobs.c.ended
+            )
             await connection.execute(delete(events).where(events.c.job.in_(steps)))
             await connection.execute(update(jobs).where(jobs.c.id.in_(steps)).values(pruned=True))
-            gone = await ids(connection, (jobs.c.phase != Phase.BURIED) & older(rows_after))
+            gone = await ids(
+                connection, (jobs.c.phase != Phase.BURIED) & older(rows_after), jobs.c.ended
+            )
             for table in (events, intents_table):
                 await connection.execute(delete(table).where(table.c.job.in_(gone)))
             await connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
@@ -286,9 +298,11 @@ async def one(connection: Connection, query: Select[Any]) -> Any:
     return (await connection.execute(query)).scalar_one_or_none()
 
 
-async def ids(connection: Connection, which: ColumnElement[bool]) -> list[int]:
-    """The next batch of jobs to prune; what others have locked is left to them."""
-    query = select(jobs.c.id).where(which).order_by(jobs.c.ended).limit(PRUNED)
+async def ids(
+    connection: Connection, which: ColumnElement[bool], by: ColumnElement[float | None]
+) -> list[int]:
+    """The next batch of such jobs, locked; what others have locked is left to them."""
+    query = select(jobs.c.id).where(which).order_by(by).limit(BATCH)
     rows = await connection.execute(query.with_for_update(skip_locked=True))
     return list(rows.scalars())
 
