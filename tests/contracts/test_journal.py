@@ -16,7 +16,7 @@ from windlass.engine.known import skills
 from windlass.engine.lease import Lease, WorkerId
 from windlass.engine.operation import Operation
 from windlass.engine.scope import Scope
-from windlass.errors import LeaseLost, OverLimit
+from windlass.errors import Conflict, LeaseLost, OverLimit
 from windlass.store import journal
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
@@ -164,6 +164,23 @@ async def test_conflicting_submits_see_each_other(workshop: Workshop, other: Sql
         ]
         phases = [await workshop.phase(job) for job in await asyncio.gather(*asked)]
         assert sorted(phases) == [Phase.READY, Phase.WAITING, Phase.WAITING, Phase.WAITING]
+
+
+async def test_a_job_is_tried_again_once(workshop: Workshop, other: SqlJournal) -> None:
+    elsewhere = Workshop(other.database)
+    workshop.shop.refusals.add("put bad")
+    failed = await workshop.submit(Stock("s1", "put bad"))
+    async with workshop.working():
+        assert await workshop.ended(failed) == [Phase.FAILED]
+    asked = [
+        here.submit(Stock("s1", "put bad"), retry_of=failed, key=key)
+        for here, key in ((workshop, None), (elsewhere, None), (workshop, "a"), (elsewhere, "b"))
+    ]
+    results = await asyncio.gather(*asked, return_exceptions=True)
+    refused = [one for one in results if isinstance(one, Conflict)]
+    (made,) = [one for one in results if isinstance(one, int)]
+    assert [one.job for one in refused] == [made] * 3
+    assert (await workshop.row(failed)).retried_by == made
 
 
 async def test_quota_holds_across_processes(workshop: Workshop, other: SqlJournal) -> None:

@@ -16,7 +16,7 @@ from windlass.engine.lease import JobId
 from windlass.engine.operation import Hold
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope, within
-from windlass.errors import OverLimit, Refused, Taken
+from windlass.errors import Conflict, OverLimit, Refused, Taken
 from windlass.store import line
 from windlass.store.connection import Connection
 from windlass.store.database import greatest
@@ -46,8 +46,7 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     phase = Phase.DELAYED if request.delay else Phase.WAITING if blocking else Phase.READY
     job = await insert_job(connection, request, scope, phase, place)
     if request.retry_of is not None:
-        again = update(jobs).where(jobs.c.id == request.retry_of)
-        await connection.execute(again.values(retried_by=job))
+        await try_again(connection, request.retry_of, job)
     found = await reserve(connection, job)
     await hold(connection, job, found)
     if phase is not Phase.DELAYED:
@@ -110,6 +109,15 @@ async def insert_job(
         created=time.time(),
     )
     return JobId((await connection.execute(row.returning(jobs.c.id))).scalar_one())
+
+
+async def try_again(connection: Connection, failed: JobId, job: JobId) -> None:
+    """Link a job with the one that it tries again; Conflict if another one does already."""
+    link = update(jobs).where(jobs.c.id == failed, jobs.c.retried_by.is_(None))
+    done = await connection.execute(link.values(retried_by=job).returning(jobs.c.id))
+    if done.first() is None:
+        first = await connection.execute(select(jobs.c.retried_by).where(jobs.c.id == failed))
+        raise Conflict(f"job {failed} was tried again already", job=first.scalar_one_or_none())
 
 
 def turn(request: Request) -> Any:
