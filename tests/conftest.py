@@ -34,6 +34,7 @@ class PostgresServer:
         self.bin = max(Path("/usr/lib/postgresql").glob("*/bin"))
         self.folder = Path(tempfile.mkdtemp(prefix="wpg"))
         self.port = free_port()
+        self.options = ""  # more of them, for its command line
         self.user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
         if os.geteuid() == 0:
             shutil.chown(self.folder, "postgres")
@@ -58,13 +59,14 @@ class PostgresServer:
                 "-E",
                 "UTF8",
             )
-        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1"
+        options = f"-p {self.port} -k {self.folder} -c listen_addresses=127.0.0.1 {self.options}"
         log = str(self.folder / "log")
         self.run(
             f"{self.bin}/pg_ctl", "-D", data, "-l", log, "-o", options, "-w", "-t", "120", "start"
         )
 
     def stop(self) -> None:
+        """As a crash does it: what is not on the disk is lost."""
         data = str(self.folder / "data")
         self.run(f"{self.bin}/pg_ctl", "-D", data, "-m", "immediate", "-w", "stop")
 

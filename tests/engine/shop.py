@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from sqlalchemy import select
+
 from windlass.engine.job import Asker, Phase, Request
 from windlass.engine.journal import Crew, Submitted
 from windlass.engine.known import skills
@@ -206,10 +208,15 @@ class Workshop:
         """The phases of these jobs, when all have ended."""
         async with asyncio.timeout(patience):
             while True:
-                phases = [await self.phase(job) for job in these]
-                if all(phase.ended for phase in phases):
-                    return phases
+                phases = await self.phases(these)
+                if all(phases[job].ended for job in these):
+                    return [phases[job] for job in these]
                 await asyncio.sleep(0.01)
+
+    async def phases(self, these: Collection[JobId]) -> dict[JobId, Phase]:
+        async with self.database.read() as connection:
+            query = select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(these))
+            return {JobId(row.id): Phase(row.phase) for row in await connection.execute(query)}
 
     async def kinds(self, job: JobId) -> list[str]:
         async with self.database.read() as connection:

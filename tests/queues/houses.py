@@ -1,6 +1,7 @@
 """Every kind of queue with what it needs: a datastore, or a real server that can be killed."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -76,6 +77,20 @@ class House:
         """It is back."""
         if self.server is not None:
             self.server.start()
+
+    async def forget(self) -> None:
+        """It loses all that it holds, and stays where it is."""
+        if self.kind == "redis":
+            assert self.server is not None
+            async with RedisClient.from_url(self.server.url) as client:
+                await client.flushall()
+        elif self.kind.startswith("beanstalkd"):  # it has no word for it
+            self.die()
+            shutil.rmtree(self.folder / "beanstalkd")
+            (self.folder / "beanstalkd").mkdir()
+            self.live()
+        else:
+            self.die()
 
     async def soil(self, tube: str) -> None:
         """Somebody puts what is no nudge into a tube, in front of all others."""

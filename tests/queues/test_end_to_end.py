@@ -1,10 +1,12 @@
-"""From end to end: the queue dies in the midst of a hundred jobs, and nobody is the poorer."""
+"""From end to end: the queue dies in the midst of a thousand jobs, and nobody is the poorer."""
 
 from collections import Counter
 
+import pytest
+
 from conftest import until
 from engine.shop import Stock, Workshop
-from queues.houses import House
+from queues.houses import SERVED, House
 from windlass.engine.job import Phase
 from windlass.engine.worker import Worker
 from windlass.store.schema import upgrade
@@ -24,17 +26,20 @@ class QueueWorkshop(Workshop):
         return worker
 
 
-async def test_a_hundred_jobs_complete_though_the_queue_dies_in_their_midst(house: House) -> None:
+@pytest.mark.parametrize("house", SERVED, indirect=True)
+async def test_a_thousand_jobs_complete_though_the_queue_dies_and_forgets(house: House) -> None:
     await upgrade(house.database.url)
     workshop = QueueWorkshop(house)
     shop = workshop.shop
-    async with workshop.working(2):
-        ids = [await workshop.submit(Stock(f"s{n}", f"put {n}")) for n in range(40)]
-        await until(lambda: len(shop.acts) >= 10)
+    async with workshop.working(2) as workers:
+        jobs = [await workshop.submit(Stock(f"s{n}", f"put {n}")) for n in range(400)]
+        await until(lambda: len(shop.acts) >= 100)
         house.die()
-        ids += [await workshop.submit(Stock(f"s{n}", f"put {n}")) for n in range(40, 70)]
-        await workshop.ended(*ids[:50])
+        jobs += [await workshop.submit(Stock(f"s{n}", f"put {n}")) for n in range(400, 700)]
+        await until(lambda: len(shop.acts) >= 500)
         house.live()
-        ids += [await workshop.submit(Stock(f"s{n}", f"put {n}")) for n in range(70, 100)]
-        assert await workshop.ended(*ids) == [Phase.COMPLETE] * 100
-    assert Counter(shop.acts) == {f"put {n}": 1 for n in range(100)}
+        jobs += [await workshop.submit(Stock(f"s{n}", f"put {n}")) for n in range(700, 1000)]
+        await house.forget()
+        assert await workshop.ended(*jobs, patience=120) == [Phase.COMPLETE] * 1000
+        assert not any(worker.lost for worker in workers)
+    assert Counter(shop.acts) == {f"put {n}": 1 for n in range(1000)}

@@ -19,9 +19,11 @@ from windlass.errors import Transient
 from windlass.store.database import Database
 from windlass.store.schema import upgrade
 
-JOBS = 300
+JOBS = 1000
+CRASHES = 5
 SLOTS = 20  # of each worker
 CALM = "STANDSTILL=5"  # seconds; a worker that only gets no processor must not be taken for dead
+CALMEST = "STANDSTILL=60"  # nothing is cut off, however long the server takes to come again
 AWAY = 7.0  # seconds that the server is down: longer than that
 
 pytestmark = pytest.mark.timeout(600)
@@ -37,6 +39,7 @@ def own_server() -> Iterator[PostgresServer]:
     """A server that this test alone may stop, at a port that nobody takes meanwhile."""
     server = PostgresServer()
     server.port = quiet_port()
+    server.options = "-c wal_writer_delay=10s"  # what nobody waits for may well be lost
     try:
         server.start()
         yield server
@@ -102,6 +105,45 @@ async def test_the_database_restarts_in_the_middle(
     assert set(again) == {(job, item) for job in asked for item in "ab"}
     assert max(again.values()) <= 2
     assert sum(count == 2 for count in again.values()) <= 2 * SLOTS  # what was in flight
+
+
+async def test_a_server_that_crashes_again_and_again_gives_no_job_to_two(
+    restarted: Workshop, own_server: PostgresServer, yard: Yard
+) -> None:
+    """Each time, workers think over what they have just claimed.
+
+    If a crash has taken a claim with it, the job may be claimed again, by the same worker too:
+    only one of the two may act, or the datastore forgets who works on what.
+    """
+    asked: list[JobId] = []
+    with Crew(yard.folder, restarted.database.url) as crew:
+        hands = [crew.hire(CALMEST), crew.hire(CALMEST)]
+        await until(lambda: two_work(restarted), PATIENCE)
+        before = await registered(restarted)
+        for crash in range(CRASHES):
+            thoughts = [f"c{crash}t{n}" for n in range(SLOTS)]
+            held = [close_gate(yard.folder, thought) for thought in thoughts]
+            asked += [await ask(restarted, Errand(one, "a b", thought=one)) for one in thoughts]
+            await until(lambda held=held: all(one.exists() for one in held), PATIENCE)
+            await asyncio.to_thread(own_server.stop)
+            await asyncio.to_thread(own_server.start)
+            for one in held:
+                one.unlink()
+        await until(lambda: all_complete(restarted), PATIENCE)
+        assert await registered(restarted) == before
+        for hand in hands:
+            assert "declared_dead" not in hand.told()
+    assert times(yard) == {(job, item): 1 for job in asked for item in "ab"}
+
+
+async def ask(workshop: Workshop, errand: Errand) -> JobId:
+    """Ask as a client does: again, with the same key, until there is an answer."""
+    async with asyncio.timeout(PATIENCE):
+        while True:
+            try:
+                return await workshop.submit(errand, key=errand.place)
+            except Transient:
+                await asyncio.sleep(0.1)
 
 
 async def two_work(workshop: Workshop) -> bool:

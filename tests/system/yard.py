@@ -25,11 +25,12 @@ PATIENCE = 120.0  # seconds, for anything
 
 
 class Deed(NamedTuple):
-    """A thing done: of which job, what, under which lease."""
+    """A thing done: of which job, what, under which lease, by whom."""
 
     job: int
     item: str
     lease: int
+    worker: str
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,7 @@ class Yard:
         self.write("begun", item)
         await gate(self.folder, item)
         with self.alone():
-            if any(one.lease > self.lease.number for one in self.read(self.lease.job)):
-                raise LeaseLost("somebody came after us")
+            self.check()
             self.write("done", item)
 
     @contextmanager
@@ -61,16 +61,26 @@ class Yard:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
+    def check(self) -> None:
+        """As a node does: who has been followed by another acts no more."""
+        assert self.lease is not None
+        fence = self.folder / f"fence-{self.lease.job}"
+        if fence.exists() and int(fence.read_text()) > self.lease.number:
+            raise LeaseLost("somebody came after us")
+        fence.write_text(str(self.lease.number))
+
     def write(self, name: str, item: str) -> None:
         assert self.lease is not None
         with (self.folder / name).open("a") as file:
-            file.write(f"{self.lease.job} {item} {self.lease.number}\n")
+            file.write(f"{self.lease.job} {item} {self.lease.number} {self.lease.worker}\n")
 
     def read(self, job: int | None = None, name: str = "done") -> list[Deed]:
         """What was done, in order."""
         path = self.folder / name
         lines = path.read_text().splitlines() if path.exists() else []
-        deeds = [Deed(int(of), item, int(lease)) for of, item, lease in map(str.split, lines)]
+        deeds = [
+            Deed(int(of), item, int(lease), by) for of, item, lease, by in map(str.split, lines)
+        ]
         return [deed for deed in deeds if job in (None, deed.job)]
 
 
@@ -115,17 +125,20 @@ class Sleep(Step[Yard]):
 
 @dataclass(frozen=True)
 class Errand(Operation[Yard]):
-    """One thing after the other, at a place of its own."""
+    """One thing after the other, at a place of its own; perhaps thought over at a gate."""
 
     place: str
     items: str
     sleep: bool = False
+    thought: str = ""
 
     @property
     def scope(self) -> Scope:
         return Scope(exclusive=frozenset({self.place}))
 
     async def elaborate(self, world: Yard) -> Plan[Yard]:
+        if self.thought:
+            await gate(world.folder, self.thought)
         if self.sleep:
             yield Sleep()
         for item in self.items.split():
