@@ -1,12 +1,15 @@
 """The operator's verbs on jobs that were buried, on both datastores."""
 
 import pytest
+from sqlalchemy import text
 
 from engine.shop import Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.lease import JobId
 from windlass.engine.ringing import ring
 from windlass.errors import Conflict, NotFound
+from windlass.store.access import Access
+from windlass.store.jobs import Filter, Jobs
 
 OPERATOR = Asker("operator")
 
@@ -108,3 +111,50 @@ async def test_a_half_done_step_is_skipped_backwards(workshop: Workshop) -> None
     async with workshop.working():
         assert await workshop.ended(job) == [Phase.FAILED]
     assert workshop.shop.acts[-1] == "take a"
+
+
+UNREADABLE = {
+    "kind": "UPDATE events SET kind = 'teleported' WHERE kind = 'done'",
+    "detail": "UPDATE events SET detail = '{' WHERE kind = 'done'",
+    "shape": "UPDATE events SET step = 7 WHERE kind = 'done'",
+}
+
+
+@pytest.mark.parametrize("odd", UNREADABLE)
+async def test_what_cannot_be_read_is_shown_and_can_be_discarded(
+    workshop: Workshop, odd: str
+) -> None:
+    """As another version of us may have written it."""
+    job = await buried(workshop, "sell a; put b", "put b")
+    behind = await workshop.submit(Stock("s1", "put c"))
+    async with workshop.database.write() as connection:
+        await connection.execute(text(UNREADABLE[odd]))
+    verbs = workshop.journal
+    for act in (verbs.kick(job, OPERATOR, ""), verbs.undo(job, OPERATOR, "")):
+        with pytest.raises(Conflict, match="can be discarded"):
+            await act
+    with pytest.raises(Conflict, match="can be discarded"):
+        await verbs.skip(job, OPERATOR, "", 1)
+    look = Jobs(Access(workshop.database))
+    view = await look.get(job)
+    assert view is not None
+    assert view.phase is Phase.BURIED
+    assert [one.id for one in await look.page(Filter())] == [behind, job]
+    assert all(event.job == job for event in await look.since(job, 0))
+    await verbs.discard(job, OPERATOR, "nobody can read it")
+    assert await workshop.phase(job) is Phase.DISCARDED
+    assert await workshop.phase(behind) is Phase.READY
+
+
+@pytest.mark.parametrize("odd", UNREADABLE)
+async def test_what_cannot_be_read_is_buried_by_whoever_claims_it(
+    workshop: Workshop, odd: str
+) -> None:
+    """And what is claimed with it is done."""
+    job = await buried(workshop, "sell a; put b", "put b")
+    await workshop.journal.kick(job, OPERATOR, "")
+    async with workshop.database.write() as connection:
+        await connection.execute(text(UNREADABLE[odd]))
+    other = await workshop.submit(Stock("s2", "put c"))
+    async with workshop.working():
+        assert await workshop.ended(job, other) == [Phase.BURIED, Phase.COMPLETE]

@@ -1,19 +1,22 @@
 """Claiming: ready jobs become a worker's; what has been written of them comes along."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
 
+from sqlalchemy import Row as SqlRow
 from sqlalchemy import select
 
 from windlass.engine.journal import Claimed, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.errors import Refused
 from windlass.store.connection import Connection
 from windlass.store.hot import Row
 from windlass.store.rows import event_of
 from windlass.store.tables import events
 
 
-def claimed(row: Row, worker: WorkerId, told: list[Event], *, stopped: bool) -> Claimed:
+def claimed(row: Row, worker: WorkerId, told: Sequence[Event], *, stopped: bool) -> Claimed:
     """A job as its new holder gets it."""
     id, kind, version, data, lease, crashes = row
     return Claimed(
@@ -27,12 +30,42 @@ def claimed(row: Row, worker: WorkerId, told: list[Event], *, stopped: bool) -> 
     )
 
 
-async def histories(connection: Connection, of: Collection[JobId]) -> dict[JobId, list[Event]]:
+class History(Sequence[Event]):
+    """A job's events, in order; they end before one that cannot be read, and who reads on is told.
+
+    So one bad job fails alone, and not with it all those that are read beside it.
+    """
+
+    def __init__(self) -> None:
+        self.events: list[Event] = []
+        self.torn: str | None = None
+
+    def take(self, row: SqlRow[Any]) -> None:
+        """One more."""
+        if self.torn is None:
+            try:
+                self.events.append(event_of(row))
+            except (ValueError, TypeError) as error:
+                self.torn = f"event {row.number} of job {row.job} cannot be read: {error}"
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __getitem__(self, which: Any) -> Any:
+        return self.events[which]
+
+    def __iter__(self) -> Iterator[Event]:
+        yield from self.events
+        if self.torn is not None:
+            raise Refused(self.torn)
+
+
+async def histories(connection: Connection, of: Collection[JobId]) -> dict[JobId, History]:
     """Every event of these jobs, in order."""
     rows = await connection.execute(
         select(events).where(events.c.job.in_(of)).order_by(events.c.job, events.c.number)
     )
-    found: dict[JobId, list[Event]] = {}
+    found: dict[JobId, History] = {}
     for row in rows:
-        found.setdefault(JobId(row.job), []).append(event_of(row))
+        found.setdefault(JobId(row.job), History()).take(row)
     return found

@@ -1,10 +1,11 @@
 """Jobs as people see them: rows, folded with what the journal tells."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
 from sqlalchemy import ColumnElement, Select, select
 
 from windlass.engine.job import Asker, Phase, Status, Trouble
@@ -14,11 +15,13 @@ from windlass.engine.policy import Direction
 from windlass.engine.record import Record, StepRow, StepState
 from windlass.store import line
 from windlass.store.access import Access
-from windlass.store.claiming import histories
+from windlass.store.claiming import History, histories
 from windlass.store.connection import Connection
 from windlass.store.intents import cancelled
-from windlass.store.rows import event_of, scope_of, trouble_of
+from windlass.store.rows import scope_of, trouble_of
 from windlass.store.tables import events, jobs
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,7 @@ class Jobs:
             row = (await connection.execute(select(jobs).where(jobs.c.id == id))).first()
             if row is None:
                 return None
-            told = (await histories(connection, [id])).get(id, [])
+            told = (await histories(connection, [id])).get(id, ())
             return (await views(connection, [row], {id: told}))[0]
 
     async def page(self, wanted: Filter) -> list[View]:
@@ -93,9 +96,10 @@ class Jobs:
         """The events of a job after one."""
         after = select(events).where(events.c.job == id, events.c.number > number)
         async with self.access.read() as connection:
-            return [
-                event_of(row) for row in await connection.execute(after.order_by(events.c.number))
-            ]
+            history = History()
+            for row in await connection.execute(after.order_by(events.c.number)):
+                history.take(row)
+            return history.events
 
     async def open(self, kind: str) -> list[dict[str, Any]]:
         """The data of the jobs of a kind that may still go on."""
@@ -126,7 +130,7 @@ def query(wanted: Filter) -> Select[Any]:
 
 
 async def views(
-    connection: Connection, rows: Sequence[Any], told: dict[JobId, list[Event]]
+    connection: Connection, rows: Sequence[Any], told: Mapping[JobId, Sequence[Event]]
 ) -> list[View]:
     """Rows as views; what is live is folded from its events."""
     ids = [JobId(row.id) for row in rows]
@@ -134,7 +138,7 @@ async def views(
     found = []
     for row in rows:
         before = await waited_for(connection, row) if row.phase == Phase.WAITING else ()
-        found.append(view(row, told.get(JobId(row.id), []), JobId(row.id) in stopped, before))
+        found.append(view(row, told.get(JobId(row.id), ()), JobId(row.id) in stopped, before))
     return found
 
 
@@ -147,7 +151,7 @@ async def waited_for(connection: Connection, row: Any) -> list[JobId]:
 
 def view(row: Any, told: Sequence[Event], stopped: bool, before: Iterable[JobId]) -> View:
     """A row with what the journal tells of it."""
-    record = Record.of(told)
+    record = readable(row.id, told)
     phase = Phase(row.phase)
     if phase is Phase.RUNNING and record.direction is Direction.UNDO:
         phase = Phase.UNDOING  # the column is written when a run ends, the turn while it goes on
@@ -177,6 +181,17 @@ def view(row: Any, told: Sequence[Event], stopped: bool, before: Iterable[JobId]
         priority=row.priority,
         number=told[-1].number if told else 0,
     )
+
+
+def readable(job: JobId, told: Iterable[Event]) -> Record:
+    """What the events tell, as far as they can be read: a bad job is shown like all others."""
+    record = Record()
+    try:
+        for event in told:
+            record.apply(event)
+    except Exception as error:
+        log.warning("job.unreadable", job=job, why=str(error))
+    return record
 
 
 def current(record: Record) -> Trouble | None:

@@ -17,6 +17,7 @@ from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, NotFound, Taken, Transient
 from windlass.store import claiming, ending, intents, line, submission, verbs
+from windlass.store.claiming import History
 from windlass.store.connection import Connection
 from windlass.store.database import Database, now
 from windlass.store.flusher import FIRST, LONGEST, Flusher
@@ -103,9 +104,9 @@ class SqlJournal:
             return []
         self.database.ring()
         again = [JobId(row[0]) for row in rows if row[4] > 1]
-        told, stopped = ({}, set()) if not again else await self.past(again)
+        told, stopped = await self.past(again) if again else ({}, set())
         return [
-            claiming.claimed(row, crew.id, told.get(row[0], []), stopped=row[0] in stopped)
+            claiming.claimed(row, crew.id, told.get(row[0], ()), stopped=row[0] in stopped)
             for row in rows
         ]
 
@@ -120,7 +121,7 @@ class SqlJournal:
             )
             return [Nudge(row.tube, JobId(row.id), row.priority) for row in freed]
 
-    async def past(self, of: list[JobId]) -> tuple[dict[JobId, list[Event]], set[JobId]]:
+    async def past(self, of: list[JobId]) -> tuple[dict[JobId, History], set[JobId]]:
         """What is told of jobs that were claimed before, and which are to be taken back."""
         async with self.database.read() as connection:
             return await claiming.histories(connection, of), await intents.cancelled(connection, of)

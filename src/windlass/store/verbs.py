@@ -13,7 +13,6 @@ Any other job: refused, with what to do instead.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import insert, select, update
 
@@ -37,24 +36,23 @@ class Aside:
     """A buried job, locked, with what is told of it."""
 
     job: JobId
-    roots: Sequence[str]
     record: Record
 
 
 async def kick(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
     """Send it round again, in its stored direction, with all its tries."""
-    aside = await buried(connection, job, "kick")
+    found = await buried(connection, job, "kick")
     await keep(connection, job, "kick", asker, reason)
-    return await go_on(connection, aside, asker, reason)
+    return await go_on(connection, found, asker, reason)
 
 
 async def skip(
     connection: Connection, job: JobId, asker: Asker, reason: str, step: int
 ) -> list[Nudge]:
     """Count a step as done (or taken back) by hand, and go on."""
-    aside = await buried(connection, job, "skip")
-    back = aside.record.direction is Direction.UNDO
-    rows = [row for row in aside.record.steps if row.number == step]
+    found = await buried(connection, job, "skip")
+    back = found.record.direction is Direction.UNDO
+    rows = [row for row in found.record.steps if row.number == step]
     if not rows:
         raise NotFound(f"job {job} has no step {step}", field="step")
     row = rows[0]
@@ -63,26 +61,26 @@ async def skip(
         raise Conflict(f"step {step} of job {job} is {row.state} already", field="step")
     await keep(connection, job, "skip", asker, reason)
     await tell(connection, job, EventKind.SKIPPED, step=step, undo=back, by=asker.login)
-    return await go_on(connection, aside, asker, reason)
+    return await go_on(connection, found, asker, reason)
 
 
 async def undo(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
     """Take back what it has done."""
-    aside = await buried(connection, job, "undo")
-    if aside.record.no_return:
+    found = await buried(connection, job, "undo")
+    if found.record.no_return:
         raise Conflict(f"job {job} is past the point of no return; kick, skip or discard it")
-    if aside.record.direction is Direction.UNDO:
+    if found.record.direction is Direction.UNDO:
         raise Conflict(f"job {job} is being taken back already; kick, skip or discard it")
     await keep(connection, job, "undo", asker, reason)
     trouble = Trouble("Undone", reason or f"taken back by {asker.login}")
     await tell(connection, job, EventKind.TURNED, trouble=trouble.data(), cancelled=True)
-    aside.record.direction = Direction.UNDO
-    return await go_on(connection, aside, asker, reason)
+    found.record.direction = Direction.UNDO
+    return await go_on(connection, found, asker, reason)
 
 
 async def discard(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
     """Close it as it is; what it has made keeps its holds, until it is deleted."""
-    aside = await buried(connection, job, "discard")
+    roots = await aside(connection, job, "discard")  # even where it cannot be read
     await keep(connection, job, "discard", asker, reason)
     await tell(connection, job, EventKind.ENDED, phase=Phase.DISCARDED, by=asker.login)
     await connection.execute(
@@ -92,11 +90,23 @@ async def discard(connection: Connection, job: JobId, asker: Asker, reason: str)
     )
     await connection.execute(update(holds).where(holds.c.job == job).values(job=None))
     await line.leave(connection, job)
-    return await line.advance(connection, aside.roots)
+    return await line.advance(connection, roots)
 
 
 async def buried(connection: Connection, job: JobId, verb: str) -> Aside:
-    """The job, locked with its line; Conflict unless it was set aside."""
+    """The job with what is told of it; Conflict unless it was set aside and can be read."""
+    await aside(connection, job, verb)
+    told = (await histories(connection, [job])).get(job, ())
+    try:
+        return Aside(job, Record.of(told))
+    except Exception as error:  # whatever it is that another version has written there
+        raise Conflict(
+            f"what is told of job {job} cannot be read here; it can be discarded", job=job
+        ) from error
+
+
+async def aside(connection: Connection, job: JobId, verb: str) -> Sequence[str]:
+    """Lock the job with its line, whose roots these are; Conflict unless it was set aside."""
     query = select(jobs.c.scope, jobs.c.phase).where(jobs.c.id == job)
     row = (await connection.execute(query)).first()
     if row is None:
@@ -106,17 +116,16 @@ async def buried(connection: Connection, job: JobId, verb: str) -> Aside:
     row = (await connection.execute(query.with_for_update())).one()
     if row.phase != Phase.BURIED:
         raise Conflict(f"job {job} is {row.phase}; {verb} is for buried jobs", job=job)
-    told = (await histories(connection, [job])).get(job, [])
-    return Aside(job, roots, Record.of(told))
+    return roots
 
 
-async def go_on(connection: Connection, aside: Aside, asker: Asker, reason: str) -> list[Nudge]:
+async def go_on(connection: Connection, found: Aside, asker: Asker, reason: str) -> list[Nudge]:
     """The job is in progress again, and the next free worker's."""
-    await tell(connection, aside.job, EventKind.KICKED, by=asker.login, reason=reason)
-    undoing = aside.record.direction is Direction.UNDO
-    row: Any = await connection.execute(
+    await tell(connection, found.job, EventKind.KICKED, by=asker.login, reason=reason)
+    undoing = found.record.direction is Direction.UNDO
+    done = await connection.execute(
         update(jobs)
-        .where(jobs.c.id == aside.job)
+        .where(jobs.c.id == found.job)
         .values(
             phase=Phase.UNDOING if undoing else Phase.RETRYING,
             claimable=True,
@@ -127,8 +136,8 @@ async def go_on(connection: Connection, aside: Aside, asker: Asker, reason: str)
         )
         .returning(jobs.c.tube, jobs.c.priority)
     )
-    found = row.one()
-    return [Nudge(found.tube, aside.job, found.priority)]
+    row = done.one()
+    return [Nudge(row.tube, found.job, row.priority)]
 
 
 async def keep(connection: Connection, job: JobId, verb: str, asker: Asker, reason: str) -> None:
