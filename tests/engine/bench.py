@@ -188,8 +188,7 @@ class Hands(Worker):
 
     async def perish(self) -> None:
         """As SIGKILL has it: nothing more is written."""
-        hands = list(self.hands.values())
-        tasks = [task for hand in hands for task in (hand.task, hand.running) if task is not None]
+        tasks = [hand.task for hand in self.hands.values() if hand.task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

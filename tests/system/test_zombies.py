@@ -13,7 +13,7 @@ from system.yard import PATIENCE, Crew, Errand, Hand, Yard, close_gate
 from windlass.app import LOCAL
 from windlass.engine.job import Phase
 from windlass.engine.lease import JobId
-from windlass.engine.pulse import EX_SOFTWARE
+from windlass.engine.tries import EX_SOFTWARE
 from windlass.nodes.file import FileNode
 from windlass.store.database import Database
 from windlass.store.tables import events, jobs, workers

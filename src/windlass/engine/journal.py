@@ -1,9 +1,11 @@
 """What the engine asks of the datastore: jobs, their events, and who works on what."""
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Protocol
+
+import msgspec
 
 from windlass.engine.job import Asker, Phase, Request, Trouble
 from windlass.engine.lease import JobId, Lease, WorkerId
@@ -28,8 +30,7 @@ class EventKind(StrEnum):
     ENDED = "ended"
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, gc=False):
     """One line of the journal; numbered from 1 within its job, `at` in seconds since 1970."""
 
     job: JobId
@@ -38,7 +39,7 @@ class Event:
     step: int | None
     lease: int
     at: float
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ import structlog
 
 from windlass.engine.lease import WorkerId
 from windlass.engine.queue import Nudge
+from windlass.engine.tries import EX_SOFTWARE
 from windlass.errors import LeaseLost, Transient
 
 BEAT = 0.5  # seconds between beats
 STANDSTILL = 3.0  # seconds of another worker's beat, on our own monotonic clock: it is dead
 STUCK = 30.0  # seconds that the worker's loop may not answer: the process ends
-EX_SOFTWARE = 70  # the exit code of a process that ended itself (sysexits.h)
 
 log = structlog.get_logger()
 

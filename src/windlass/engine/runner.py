@@ -195,7 +195,7 @@ class Run:
         """The steps of a stage, side by side; the first that fails for good ends the others."""
         if len(rows) == 1:
             return await self.carry(rows[0], direction)
-        tasks = [asyncio.ensure_future(self.carry(row, direction)) for row in rows]
+        tasks = [asyncio.create_task(self.carry(row, direction)) for row in rows]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             while pending := [task for task in tasks if not task.done()]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import os
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,28 +14,49 @@ from windlass.engine.journal import Claimed, Crew, End, Journal
 from windlass.engine.keeper import Retention, keep_house
 from windlass.engine.lease import JobId, Lease
 from windlass.engine.operation import World
-from windlass.engine.pulse import EX_SOFTWARE, Beats, Pulse
+from windlass.engine.pulse import Beats, Pulse
 from windlass.engine.queue import Nudge, Queue
 from windlass.engine.ringing import ring
 from windlass.engine.runner import Run, Signals
-from windlass.engine.tries import Stuck
+from windlass.engine.tries import GRACE, see_through, take_out
 from windlass.errors import LeaseLost, Transient
 
 LOOK = 1.0  # seconds; in any case a worker looks into the datastore itself
 HEED = 0.25  # seconds between looks for cancels of what runs here
 STUMBLE = 1.0  # seconds until a job is tried again over which the engine itself stumbled
-GRACE = 20.0  # seconds that steps have to end when the worker leaves
+PATIENCE = 20.0  # seconds that steps have to end by themselves when the worker leaves
+LAST = 5.0  # seconds for the datastore to answer who leaves; others find what it was not told
 
 log = structlog.get_logger()
 
 
 @dataclass
 class Hand:
-    """A job in hand: what tells its run, the run itself, and the task that sees to both."""
+    """A job in hand: what tells its run, and the task that runs and settles it."""
 
     signals: Signals = field(default_factory=Signals)
-    running: asyncio.Future[End] | None = None
-    task: asyncio.Future[None] | None = None
+    task: asyncio.Task[None] | None = None
+    running: bool = False  # the run itself, and not its settling
+    limit: asyncio.TimerHandle | None = None  # of a run that was cut off
+
+    def cut_off(self) -> None:
+        """End the run, and never its settling; a try that is being ended may clean up first."""
+        if self.running and self.limit is None and self.task and not self.task.cancelling():
+            self.limit = self.task.get_loop().call_later(GRACE, take_out)
+            self.task.cancel()
+
+    @property
+    def cut(self) -> bool:
+        """Whether it was we who cancelled the run."""
+        return self.limit is not None
+
+    def ended(self) -> None:
+        """The run has ended; what follows is not cut off."""
+        self.running = False
+        if self.limit is not None and self.task is not None:
+            self.limit.cancel()
+            self.limit = None
+            self.task.uncancel()
 
 
 class Worker:
@@ -63,6 +83,7 @@ class Worker:
         self.left = recycle or None  # jobs until the process has had enough; None: never
         self.hands: dict[Lease, Hand] = {}
         self.leaving = asyncio.Event()
+        self.hurried = asyncio.Event()
         self.freed = asyncio.Event()
         self.awake = asyncio.Event()  # not paused
         self.awake.set()
@@ -93,7 +114,7 @@ class Worker:
     def stop(self) -> None:
         """Take nothing new and let steps end; the second time, end them."""
         if self.leaving.is_set():
-            self.cut_off()
+            self.hurried.set()
         self.leaving.set()
         for hand in self.hands.values():
             hand.signals.drain.set()
@@ -113,16 +134,16 @@ class Worker:
         while not self.leaving.is_set():
             self.freed.clear()
             if not self.awake.is_set():
-                await self.first(self.awake.wait())
+                await self.first(self.awake.wait(), self.leaving)
                 continue
             if self.unsure:
                 await self.make_sure()
             room = self.crew.slots - len(self.hands)
             if room <= 0:
-                await self.first(self.freed.wait())
+                await self.first(self.freed.wait(), self.leaving)
                 continue
             if await self.take(room) < room:
-                await self.first(self.nudged())
+                await self.first(self.nudged(), self.leaving)
 
     async def take(self, room: int, job: JobId | None = None) -> int:
         """Claim up to `room` jobs and begin them; how many there were."""
@@ -183,9 +204,9 @@ class Worker:
             log.warning("queue.away", why=str(error))
             await asyncio.sleep(LOOK)
 
-    async def first(self, what: Coroutine[Any, Any, Any]) -> None:
-        """Until this has happened, or the worker is to leave."""
-        tasks = [asyncio.ensure_future(what), asyncio.ensure_future(self.leaving.wait())]
+    async def first(self, what: Coroutine[Any, Any, Any], or_else: asyncio.Event) -> None:
+        """Until this has happened, or that."""
+        tasks = [asyncio.ensure_future(what), asyncio.ensure_future(or_else.wait())]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -198,6 +219,8 @@ class Worker:
     def begin(self, claimed: Claimed) -> None:
         """Begin a run beside the others."""
         lease, hand = claimed.lease, Hand()
+        if lease in self.hands:
+            return  # the datastore lost our claim in a crash, and we made it again: it is this run
         if self.leaving.is_set():
             hand.signals.drain.set()
         if claimed.cancelled:
@@ -206,9 +229,9 @@ class Worker:
             run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
         except Exception as error:
             log.exception("job.unreadable", job=lease.job)
-            hand.task = asyncio.ensure_future(self.set_aside(lease, Trouble.of(error)))
+            hand.task = asyncio.create_task(self.set_aside(lease, Trouble.of(error)))
         else:
-            hand.task = asyncio.ensure_future(self.see_to(run, hand))
+            hand.task = asyncio.create_task(self.see_to(run, hand))
         self.hands[lease] = hand  # by lease: the same job may come again before we are through
         hand.task.add_done_callback(lambda _: self.ended(lease))
 
@@ -229,27 +252,27 @@ class Worker:
             await self.settle(run, hand, await self.outcome(run, hand, run.run()))
         except LeaseLost:
             log.warning("job.lost", job=lease.job, lease=lease.number)
-        except Stuck:
-            log.critical("worker.stuck", job=lease.job)
-            os._exit(EX_SOFTWARE)  # a second try beside one that has not ended would be worse
         except Exception:
             log.exception("job.unsettled", job=lease.job)
             await asyncio.sleep(STUMBLE)
             self.unsure = True  # it is ours by its row, and will be in nobody's hand
 
     async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
-        """How a run ended; only the run itself is ever cut off, never its settling."""
-        hand.running = asyncio.ensure_future(running)
-        await asyncio.wait({hand.running})
-        if hand.running.cancelled():
+        """How a run ended, by itself or cut off."""
+        hand.running = True
+        try:
+            return await running
+        except LeaseLost:
+            raise
+        except asyncio.CancelledError:
+            if not hand.cut:
+                raise
             return run.interrupted()
-        error = hand.running.exception()
-        if error is None:
-            return hand.running.result()
-        if isinstance(error, LeaseLost | Stuck):
-            raise error
-        log.error("job.stumbled", job=run.claimed.lease.job, exc_info=error)
-        return run.given_back(STUMBLE, crashed=True)
+        except Exception as error:
+            log.error("job.stumbled", job=run.claimed.lease.job, exc_info=error)
+            return run.given_back(STUMBLE, crashed=True)
+        finally:
+            hand.ended()
 
     async def settle(self, run: Run, hand: Hand, end: End) -> None:
         """Make the end durable; back, if it was to be complete and is cancelled."""
@@ -305,27 +328,33 @@ class Worker:
     # -- leaving ---------------------------------------------------------------------------
 
     async def drain(self) -> None:
-        """Wait for the steps that run; cut off what takes too long."""
-        tasks = [hand.task for hand in self.hands.values() if hand.task is not None]
-        if tasks:
-            await asyncio.wait(tasks, timeout=GRACE)
+        """Wait for the steps that run; cut off what takes too long, and hand it over."""
+        tasks = {hand.task for hand in self.hands.values() if hand.task is not None}
+        if tasks and not self.lost:
+            await self.first(asyncio.wait(tasks, timeout=PATIENCE), self.hurried)
+        while any(hand.running for hand in self.hands.values()):
             self.cut_off()
-            await asyncio.wait(tasks)
+            await asyncio.wait([task for task in tasks if not task.done()], timeout=HEED)
+        if left := [task for task in tasks if not task.done()]:
+            await asyncio.wait(left, timeout=LAST)
+            if self.hands:
+                log.warning("worker.abandons", jobs=self.held())
+            await see_through([task for task in left if not task.done()])
 
     def cut_off(self) -> None:
-        """End every try that runs; the jobs are handed over."""
+        """End every run; the jobs are handed over."""
         for hand in self.hands.values():
-            if hand.running is not None:
-                hand.running.cancel()
+            hand.cut_off()
 
     async def leave(self) -> None:
         """Out of the datastore's list, so that what is left is taken over at once."""
         if self.pulse is not None:
             self.pulse.stop()
-            await asyncio.to_thread(self.pulse.join, GRACE)
+            await asyncio.to_thread(self.pulse.join, LAST)
         if not self.lost:
-            with contextlib.suppress(Transient, LeaseLost):
-                await ring(self.queue, await self.journal.retire(self.crew.id))
+            with contextlib.suppress(Transient, LeaseLost, TimeoutError):
+                async with asyncio.timeout(LAST):
+                    await ring(self.queue, await self.journal.retire(self.crew.id))
         log.info("worker.left", worker=self.crew.id)
 
     def die(self) -> None:

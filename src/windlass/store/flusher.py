@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import structlog
 
 from windlass.engine.journal import End, Event
-from windlass.engine.lease import JobId, Lease, WorkerId
-from windlass.errors import Transient
+from windlass.engine.lease import Lease, WorkerId
+from windlass.errors import LeaseLost, Transient
 from windlass.store.database import Database
-from windlass.store.hot import Entry, hot_of
+from windlass.store.hot import Entry, Flushed, hot_of
 
 MOST = 500  # entries of one flush
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
@@ -21,12 +21,22 @@ FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
 log = structlog.get_logger()
 
 
-@dataclass
+@dataclass(slots=True)
 class Waiting:
     """An entry and who waits for it: true once it is durable, false if it must be settled."""
 
     entry: Entry
     written: asyncio.Future[bool]
+
+    def tell(self, written: bool) -> None:
+        """It is durable, or must be settled; whoever was cut off does not hear it."""
+        if not self.written.done():
+            self.written.set_result(written)
+
+    def fail(self, error: BaseException) -> None:
+        """It cannot be written."""
+        if not self.written.done():
+            self.written.set_exception(error)
 
 
 class Flusher:
@@ -37,6 +47,7 @@ class Flusher:
         self.hot = hot_of(database)
         self.waiting: list[Waiting] = []
         self.under_way: list[Waiting] = []
+        self.passed = asyncio.Event()  # set, and replaced, after every group
         self.flushing: asyncio.Future[None] | None = None
 
     async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
@@ -48,13 +59,12 @@ class Flusher:
         self.waiting.append(Waiting(Entry(lease, events, end), written))
         if self.flushing is None or self.flushing.done():
             self.flushing = asyncio.ensure_future(self.flush_all())
-        return await asyncio.shield(written)
+        return bool(await written)
 
     async def drain(self, lease: Lease) -> None:
         """Until nothing of this lease is on its way, as a run that was cut off may leave it."""
-        mine = [one for one in (*self.under_way, *self.waiting) if one.entry.lease == lease]
-        if left := [one.written for one in mine if not one.written.done()]:
-            await asyncio.wait(left)
+        while any(one.entry.lease == lease for one in (*self.under_way, *self.waiting)):
+            await self.passed.wait()
 
     async def flush_all(self) -> None:
         """Group after group, until nothing waits."""
@@ -63,28 +73,39 @@ class Flusher:
             self.under_way = group
             for worker in {one.entry.lease.worker for one in group}:
                 await self.flush(worker, [one for one in group if one.entry.lease.worker == worker])
+            self.under_way = []
+            self.passed.set()
+            self.passed = asyncio.Event()
 
     async def flush(self, worker: WorkerId, group: list[Waiting]) -> None:
-        """One commit, tried until its outcome is known."""
+        """One commit, tried until its outcome is known; what spoils it stands alone in the end."""
         try:
-            ended = await self.persist(worker, [one.entry for one in group])
-        except Exception as error:
+            done = await self.persist(worker, [one.entry for one in group])
+        except LeaseLost as error:
             for one in group:
-                if not one.written.done():
-                    one.written.set_exception(error)
-            return
-        for one in group:
-            if not one.written.done():
-                one.written.set_result(one.entry.end is None or one.entry.lease.job in ended)
+                one.fail(error)
+        except Exception as error:
+            if len(group) == 1:
+                return group[0].fail(error)
+            half = len(group) // 2
+            await self.flush(worker, group[:half])
+            await self.flush(worker, group[half:])
+        else:
+            for one in group:
+                job = one.entry.lease.job
+                if job in done.lost:
+                    one.fail(LeaseLost(f"the claim of job {job} was lost with the datastore"))
+                else:
+                    one.tell(one.entry.end is None or job in done.ended)
 
-    async def persist(self, worker: WorkerId, group: list[Entry]) -> set[JobId]:
+    async def persist(self, worker: WorkerId, group: list[Entry]) -> Flushed:
         """Try while the datastore is away; what was written after all is not written twice."""
         pause = FIRST
         while True:
             try:
-                ended = await self.hot.flush(worker, group)
+                flushed = await self.hot.flush(worker, group)
                 self.database.ring()
-                return ended
+                return flushed
             except Transient as error:
                 log.warning("datastore.away", why=str(error), waiting=len(group))
             await asyncio.sleep(pause)

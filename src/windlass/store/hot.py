@@ -9,7 +9,7 @@ import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 
@@ -21,13 +21,24 @@ from windlass.store.rows import dumps, event_row
 from windlass.store.sqlite import Sqlite
 
 
-@dataclass(frozen=True)
+@dataclass(slots=True)
 class Entry:
     """What one job wants written: events, and perhaps its end."""
 
     lease: Lease
     events: Sequence[Event]
     end: End | None = None
+
+
+class Flushed(NamedTuple):
+    """What became of a group: whose ends were written, and who is not held any more.
+
+    Everybody else's events were written. Of a job whose end must look around (somebody waits, or
+    it has holds) and is therefore not in `ended`, nothing was.
+    """
+
+    ended: Collection[JobId]
+    lost: Collection[JobId] = ()
 
 
 Row = tuple[Any, ...]
@@ -41,11 +52,8 @@ class Hot(Protocol):
     ) -> Sequence[Row]:
         """Rows (id, kind, version, data, lease, crashes) of up to `room` jobs, now ours."""
 
-    async def flush(self, worker: WorkerId, group: Collection[Entry]) -> set[JobId]:
-        """Write a group's events, and those ends that nobody must hear of; which jobs these were.
-
-        Of a job whose end must look around (somebody waits, or it has holds) nothing is written.
-        """
+    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
+        """Write a group's events, and those ends that nobody must hear of."""
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -91,69 +99,71 @@ CLAIM_ONE_TUBE = postgres_claim("tube = $3", IN_ORDER.format(room="$4"))
 CLAIM_TUBES = postgres_claim("tube = ANY($3::text[])", IN_ORDER.format(room="$4"))
 CLAIM_JOB = postgres_claim("id = $3", "")
 
+EVENTS = "bigint[] int[] text[] int[] int[] float8[] text[]".split()
+ENDS = "bigint[] int[] text[] float8[] text[] text[]".split()
+
+
+def rows(columns: Sequence[str], first: int) -> str:
+    """Rows out of parallel arrays, the parameters from the so many-th on."""
+    arrays = (f"${first + number}::{array}" for number, array in enumerate(columns))
+    return f"unnest({', '.join(arrays)})"
+
+
+# Plans are made once and estimate ten rows of every array; so nothing here is looked up in another
+# array but by hashing, and in a table but by its key.
 FLUSH = f"""
 {FENCE},
-ending AS (
-  SELECT * FROM unnest($9::bigint[], $10::int[], $11::text[], $12::float8[], $13::text[],
-    $14::text[])
-    AS e(job, lease, phase, percent, trouble, history)),
-ready AS (
-  SELECT jobs.id FROM jobs JOIN ending ON jobs.id = ending.job AND jobs.lease = ending.lease
-  WHERE jobs.worker = $1 AND NOT jobs.awaited AND EXISTS (SELECT 1 FROM fence)
-  FOR UPDATE OF jobs SKIP LOCKED),
 told AS (
   INSERT INTO events (job, number, kind, step, lease, at, detail)
-  SELECT * FROM unnest(
-    $2::bigint[], $3::int[], $4::text[], $5::int[], $6::int[], $7::float8[], $8::text[])
-    AS t(job, number, kind, step, lease, at, detail)
-  WHERE EXISTS (SELECT 1 FROM fence)
-    AND (NOT t.job = ANY($9::bigint[]) OR t.job IN (SELECT id FROM ready))
+  SELECT * FROM {rows(EVENTS, 2)} WHERE EXISTS (SELECT 1 FROM fence)
+  ON CONFLICT DO NOTHING),
+ready AS (
+  SELECT ending.* FROM {rows(ENDS, 9)} AS ending(id, lease, phase, percent, trouble, history)
+  JOIN jobs ON jobs.id = ending.id AND jobs.lease = ending.lease
+  WHERE jobs.worker = $1 AND NOT jobs.awaited AND EXISTS (SELECT 1 FROM fence)
+  FOR UPDATE OF jobs SKIP LOCKED),
+last AS (
+  INSERT INTO events (job, number, kind, step, lease, at, detail)
+  SELECT last.* FROM {rows(EVENTS, 15)} AS last(job, number, kind, step, lease, at, detail)
+  JOIN ready ON ready.id = last.job
   ON CONFLICT DO NOTHING),
 ended AS (
-  UPDATE jobs SET phase = ending.phase, percent = ending.percent, trouble = ending.trouble,
-    history = ending.history, worker = NULL, crashes = 0,
+  UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble,
+    history = ready.history, worker = NULL, crashes = 0,
     ended = extract(epoch FROM clock_timestamp())
-  FROM ready JOIN ending ON ending.job = ready.id WHERE jobs.id = ready.id),
-gone AS (DELETE FROM scopes WHERE job IN (SELECT id FROM ready))
+  FROM ready WHERE jobs.id = ready.id),
+gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)
 SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT id FROM ready)
 """
+HELD = "SELECT id, lease FROM jobs WHERE worker = $1 AND id = ANY($2::bigint[])"
+
+# Claims become durable with the first flush, which comes after them in the same log; until then
+# nothing was done that would have to be known. Should the server crash in between, who claimed
+# finds out when he flushes, on a new connection.
+CLAIMING = FROZEN | {
+    "plan_cache_mode": "force_generic_plan",
+    "jit": "off",
+    "enable_seqscan": "off",
+    "enable_mergejoin": "off",
+    "enable_hashjoin": "off",
+    "synchronous_commit": "off",
+}
+FLUSHING = CLAIMING | {"enable_hashjoin": "on", "synchronous_commit": "on"}
 
 
 class HotPostgres:
-    """Two connections: a claim never waits behind a flush."""
+    """Connections of their own: a claim never waits behind a flush."""
 
     def __init__(self, inner: Postgres) -> None:
-        self.inner = inner
-        self.idle: list[Any] = []
-
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        """A connection of our own; one that broke is not used again."""
-        with translated():
-            while self.idle and self.idle[-1].is_closed():
-                self.idle.pop()
-            connection = self.idle.pop() if self.idle else await self.connect()
-            try:
-                yield connection
-            except BaseException:
-                connection.terminate()
-                raise
-            self.idle.append(connection)
-
-    async def connect(self) -> Any:
-        """Plans are made once, perhaps on empty tables: they must use the indexes all the same."""
-        settings = FROZEN | {"plan_cache_mode": "force_generic_plan", "jit": "off"}
-        settings |= dict.fromkeys(("enable_seqscan", "enable_mergejoin", "enable_hashjoin"), "off")
-        return await asyncpg.connect(
-            self.inner.url, timeout=10, command_timeout=60, server_settings=settings
-        )
+        self.claiming = Spare(inner.url, CLAIMING)
+        self.flushing = Spare(inner.url, FLUSHING)
 
     async def claim(
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
         """One statement."""
         able = list(crew.skills)
-        async with self.connection() as connection:
+        async with self.claiming.connection() as (connection, _):
             if job is not None:
                 rows = await connection.fetch(CLAIM_JOB, crew.id, able, job)
             elif len(tubes) == 1:
@@ -164,17 +174,62 @@ class HotPostgres:
                 await check_alive(connection, crew.id)
             return [tuple(row) for row in rows]
 
-    async def flush(self, worker: WorkerId, group: Collection[Entry]) -> set[JobId]:
-        """One statement."""
-        told = [told_row(event) for entry in group for event in entry.events]
-        ends = [end_row(entry) for entry in group if entry.end is not None]
-        events = list(zip(*told, strict=True)) if told else [()] * 7
-        ending = list(zip(*ends, strict=True)) if ends else [()] * 6
-        async with self.connection() as connection:
-            row = await connection.fetchrow(FLUSH, worker, *events, *ending)
+    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
+        """One statement; on a new connection one more, for the server may have crashed."""
+        async with self.flushing.connection() as (connection, fresh):
+            lost = await not_held(connection, worker, group) if fresh else ()
+            group = [one for one in group if one.lease.job not in lost] if lost else group
+            told = [event_row(event) for one in group if not one.end for event in one.events]
+            last = [event_row(event) for one in group if one.end for event in one.events]
+            ends = [end_row(one) for one in group if one.end]
+            row = await connection.fetchrow(
+                FLUSH,
+                worker,
+                *(zip(*told, strict=True) if told else NO_EVENTS),
+                *(zip(*ends, strict=True) if ends else NO_ENDS),
+                *(zip(*last, strict=True) if last else NO_EVENTS),
+            )
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
-        return {JobId(job) for job in row[1]}
+        return Flushed(set(row[1]), lost)
+
+    async def close(self) -> None:
+        """Close what is idle."""
+        await self.claiming.close()
+        await self.flushing.close()
+
+
+NO_EVENTS: Sequence[Row] = [()] * len(EVENTS)
+NO_ENDS: Sequence[Row] = [()] * len(ENDS)
+
+
+class Spare:
+    """Connections that are made when none is idle, and kept."""
+
+    def __init__(self, url: str, settings: dict[str, str]) -> None:
+        self.url, self.settings = url, settings
+        self.idle: list[Any] = []
+
+    @contextlib.asynccontextmanager
+    async def connection(self) -> AsyncIterator[tuple[Any, bool]]:
+        """A connection, and whether it is new; one that broke is not used again."""
+        with translated():
+            while self.idle and self.idle[-1].is_closed():
+                self.idle.pop()
+            fresh = not self.idle
+            connection = await self.connect() if fresh else self.idle.pop()
+            try:
+                yield connection, fresh
+            except BaseException:
+                connection.terminate()
+                raise
+            self.idle.append(connection)
+
+    async def connect(self) -> Any:
+        """A new one."""
+        return await asyncpg.connect(
+            self.url, timeout=10, command_timeout=60, server_settings=self.settings
+        )
 
     async def close(self) -> None:
         """Close what is idle."""
@@ -184,15 +239,17 @@ class HotPostgres:
         self.idle = []
 
 
+async def not_held(connection: Any, worker: WorkerId, group: Collection[Entry]) -> set[JobId]:
+    """Those of a group that are not this worker's, or not under this lease."""
+    rows = await connection.fetch(HELD, worker, [one.lease.job for one in group])
+    held = {(row[0], row[1]) for row in rows}
+    return {one.lease.job for one in group if one.lease.order not in held}
+
+
 async def check_alive(connection: Any, worker: WorkerId) -> None:
     """LeaseLost if the worker has no row: then it will never claim anything."""
     if await connection.fetchval("SELECT 1 FROM workers WHERE id = $1", worker) is None:
         raise LeaseLost(f"worker {worker} was declared dead")
-
-
-def told_row(event: Event) -> Row:
-    """An event as a row."""
-    return tuple(event_row(event).values())
 
 
 def end_row(entry: Entry) -> Row:
@@ -232,10 +289,12 @@ class HotSqlite:
         self.inner = inner
 
     @contextlib.asynccontextmanager
-    async def connection(self, worker: WorkerId) -> AsyncIterator[sqlite3.Connection]:
+    async def connection(
+        self, worker: WorkerId, *, lasting: bool = True
+    ) -> AsyncIterator[sqlite3.Connection]:
         """A fenced transaction."""
         with translated():
-            async with self.inner.write() as outer:
+            async with self.inner.write(lasting=lasting) as outer:
                 raw = outer.driver
                 if raw.execute(ALIVE, (worker,)).fetchone() is None:
                     raise LeaseLost(f"worker {worker} was declared dead")
@@ -261,11 +320,11 @@ class HotSqlite:
             "room": room,
             "job": job,
         }
-        async with self.connection(crew.id) as raw:
+        async with self.connection(crew.id, lasting=False) as raw:
             rows: list[Row] = raw.execute(sqlite_claim(which, order), values).fetchall()
             return rows
 
-    async def flush(self, worker: WorkerId, group: Collection[Entry]) -> set[JobId]:
+    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
         """A few statements, prepared once."""
         ended: set[JobId] = set()
         async with self.connection(worker) as raw:
@@ -277,8 +336,8 @@ class HotSqlite:
                         continue
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
                     ended.add(entry.lease.job)
-                raw.executemany(LITE_INSERT, [told_row(event) for event in entry.events])
-        return ended
+                raw.executemany(LITE_INSERT, map(event_row, entry.events))
+        return Flushed(ended)
 
     async def close(self) -> None:
         """The connection is the writer's."""

@@ -3,30 +3,33 @@
 import json
 from typing import Any
 
+import msgspec
 from sqlalchemy import Row
 
 from windlass.engine.job import Trouble
 from windlass.engine.journal import Event, EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.scope import Scope
+from windlass.store.tables import events
 
 
 def dumps(value: Any) -> str:
     """JSON in ASCII: no NUL and no lone surrogate ever reaches a datastore."""
-    return json.dumps(value, separators=(",", ":"))
+    try:
+        return msgspec.json.encode(value).decode("ascii")
+    except UnicodeError:
+        return json.dumps(value, separators=(",", ":"))
 
 
-def event_row(event: Event) -> dict[str, Any]:
-    """An event as the table has it."""
-    return {
-        "job": event.job,
-        "number": event.number,
-        "kind": event.kind,
-        "step": event.step,
-        "lease": event.lease,
-        "at": event.at,
-        "detail": dumps(event.detail),
-    }
+def event_row(event: Event) -> tuple[Any, ...]:
+    """An event as the table has it, column by column."""
+    detail = dumps(event.detail) if event.detail else "{}"
+    return event.job, event.number, event.kind, event.step, event.lease, event.at, detail
+
+
+def event_values(event: Event) -> dict[str, Any]:
+    """The same, with the columns' names."""
+    return dict(zip(events.columns.keys(), event_row(event), strict=True))
 
 
 def event_of(row: Row[Any]) -> Event:

@@ -62,10 +62,14 @@ class Sqlite:
         self.readers: list[SyncConnection] = []
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[SqliteConnection]:
-        """A transaction that will write: it has the lock from its first moment."""
+    async def write(self, *, lasting: bool = True) -> AsyncIterator[SqliteConnection]:
+        """A transaction that will write: it has the lock from its first moment.
+
+        One that is not `lasting` is on the disk only with the next that is.
+        """
         async with self.turn:
             inner = self.writer = self.writer or self.engine.connect()
+            inner.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
             await begin(inner)
             try:
                 yield SqliteConnection(inner)
