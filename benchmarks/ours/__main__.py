@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks.ours.house import URL, House, house
 from benchmarks.ours.operations import Errand
 from windlass.daemon.logs import start_logging
+from windlass.daemon.loops import run_for_long
 from windlass.engine.journal import Crew
 from windlass.store.schema import upgrade
 
@@ -129,4 +130,4 @@ def arguments() -> argparse.Namespace:
 if __name__ == "__main__":
     start_logging("bench")
     asked = arguments()
-    asyncio.run(asked.command(asked))
+    run_for_long(asked.command(asked))

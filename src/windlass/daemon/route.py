@@ -1,12 +1,11 @@
 """`windlassd route`: the router, in the foreground; supervised, it outlives `up`."""
 
-import asyncio
-
 import structlog
 
 from windlass.app import routes_of
 from windlass.daemon.checks import why_not
 from windlass.daemon.logs import start_logging
+from windlass.daemon.loops import run_for_long
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
 from windlass.errors import Refused
@@ -20,7 +19,7 @@ log = structlog.get_logger()
 def route(settings: Settings) -> None:
     """Route the applications' traffic until told to stop."""
     start_logging("router")
-    asyncio.run(routing(settings))
+    run_for_long(routing(settings))
 
 
 async def routing(settings: Settings) -> None:

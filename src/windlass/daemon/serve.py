@@ -10,6 +10,7 @@ from windlass.api.app import build
 from windlass.app import open_broker
 from windlass.daemon.checks import port_free, refuse
 from windlass.daemon.logs import start_logging
+from windlass.daemon.loops import run_for_long
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
 from windlass.settings import Settings, address
@@ -21,7 +22,7 @@ LINGER = 3  # seconds that open streams have to end
 def serve(settings: Settings) -> None:
     """Serve the API until told to stop."""
     start_logging("api")
-    asyncio.run(serving(settings))
+    run_for_long(serving(settings))
 
 
 async def serving(settings: Settings) -> None:

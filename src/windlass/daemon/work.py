@@ -5,6 +5,7 @@ import signal
 
 from windlass.app import open_broker, worker_of
 from windlass.daemon.logs import start_logging
+from windlass.daemon.loops import run_for_long
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
 from windlass.engine.worker import Worker
@@ -16,7 +17,7 @@ from windlass.settings import Settings
 def work(settings: Settings) -> None:
     """Work on jobs until told to stop."""
     start_logging("worker")
-    asyncio.run(working(settings))
+    run_for_long(working(settings))
 
 
 async def working(settings: Settings) -> None:

@@ -1,6 +1,5 @@
 """Claiming: ready jobs become a worker's; what has been written of them comes along."""
 
-import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
@@ -12,7 +11,7 @@ from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import Refused
 from windlass.store.connection import Connection
 from windlass.store.hot import Row
-from windlass.store.rows import event_of
+from windlass.store.rows import event_of, loads
 from windlass.store.tables import events
 
 
@@ -23,7 +22,7 @@ def claimed(row: Row, worker: WorkerId, told: Sequence[Event], *, stopped: bool)
         lease=Lease(worker, JobId(id), lease),
         kind=kind,
         version=version,
-        data=json.loads(data),
+        data=loads(data),
         crashes=crashes,
         events=told,
         cancelled=stopped,

@@ -18,7 +18,15 @@ def dumps(value: Any) -> str:
     try:
         return msgspec.json.encode(value).decode("ascii")
     except UnicodeError:
-        return json.dumps(value, separators=(",", ":"))
+        return json.dumps(msgspec.to_builtins(value), separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """What was written so."""
+    try:
+        return msgspec.json.decode(text)
+    except ValueError:  # half a surrogate pair, or no JSON at all
+        return json.loads(text)
 
 
 def event_row(event: Event) -> tuple[Any, ...]:
@@ -41,13 +49,13 @@ def event_of(row: Row[Any]) -> Event:
         step=row.step,
         lease=row.lease,
         at=row.at,
-        detail=json.loads(row.detail),
+        detail=loads(row.detail),
     )
 
 
 def trouble_of(text: str | None) -> Trouble | None:
     """A stored trouble."""
-    return Trouble(**json.loads(text)) if text else None
+    return Trouble(**loads(text)) if text else None
 
 
 def scope_text(scope: Scope) -> str:
@@ -57,4 +65,4 @@ def scope_text(scope: Scope) -> str:
 
 def scope_of(text: str) -> Scope:
     """A scope from its job's column."""
-    return Scope.of((path, exclusive) for path, exclusive in json.loads(text))
+    return Scope.of((path, exclusive) for path, exclusive in loads(text))
