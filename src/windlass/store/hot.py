@@ -12,12 +12,13 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import asyncpg
+import msgspec
 
 from windlass.engine.journal import Crew, End, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost
 from windlass.store.database import FROZEN, Database, Postgres, translated
-from windlass.store.rows import dumps, event_row
+from windlass.store.rows import EventRow, dumps
 from windlass.store.sqlite import Sqlite
 
 
@@ -100,12 +101,12 @@ CLAIM_TUBES = postgres_claim("tube = ANY($3::text[])", IN_ORDER.format(room="$4"
 CLAIM_JOB = postgres_claim("id = $3", "")
 
 EVENTS = """json_to_recordset(${}::text::json)
-  AS told(job bigint, number int, kind text, step int, lease int, at float8, detail json)"""
+  AS told(job bigint, number int, kind text, step int, lease int, at float8, detail text)"""
 ENDS = """json_to_recordset(${}::text::json)
-  AS ending(id bigint, lease int, phase text, percent float8, trouble json, history json)"""
+  AS ending(id bigint, lease int, phase text, percent float8, trouble text, history text)"""
 TELL = """
   INSERT INTO events (job, number, kind, step, lease, at, detail)
-  SELECT told.job, number, kind, step, told.lease, at, detail::text FROM """
+  SELECT told.job, number, kind, step, told.lease, at, detail FROM """
 
 # Groups come as JSON: drivers encode arrays item by item, several times as slowly.
 FLUSH = f"""
@@ -118,8 +119,8 @@ ready AS (
   FOR UPDATE OF jobs SKIP LOCKED),
 last AS ({TELL}{EVENTS.format(4)} JOIN ready ON ready.id = told.job ON CONFLICT DO NOTHING),
 ended AS (
-  UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble::text,
-    history = ready.history::text, worker = NULL, crashes = 0,
+  UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble,
+    history = ready.history, worker = NULL, crashes = 0,
     ended = extract(epoch FROM clock_timestamp())
   FROM ready WHERE jobs.id = ready.id),
 gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)
@@ -172,9 +173,9 @@ class HotPostgres:
             row = await connection.fetchrow(
                 FLUSH,
                 worker,
-                dumps([event for one in group if not one.end for event in one.events]),
+                dumps([EventRow.of(event) for one in group if not one.end for event in one.events]),
                 dumps([end_of(one.lease, one.end) for one in group if one.end]),
-                dumps([event for one in group if one.end for event in one.events]),
+                dumps([EventRow.of(event) for one in group if one.end for event in one.events]),
             )
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
@@ -242,8 +243,8 @@ def end_of(lease: Lease, end: End) -> dict[str, Any]:
         "lease": lease.number,
         "phase": end.phase,
         "percent": end.percent,
-        "trouble": end.trouble and end.trouble.data(),
-        "history": end.history,
+        "trouble": dumps(end.trouble.data()) if end.trouble else None,
+        "history": dumps(end.history),
     }
 
 
@@ -318,13 +319,14 @@ class HotSqlite:
             for entry in group:
                 if entry.end is not None:
                     end = end_of(entry.lease, entry.end) | {"worker": worker}
-                    end["trouble"] = end["trouble"] and dumps(end["trouble"])
-                    end["history"] = dumps(end["history"])
                     if not raw.execute(LITE_END, end).rowcount:
                         continue
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
                     ended.add(entry.lease.job)
-                raw.executemany(LITE_INSERT, map(event_row, entry.events))
+                raw.executemany(
+                    LITE_INSERT,
+                    [msgspec.structs.astuple(EventRow.of(event)) for event in entry.events],
+                )
         return Flushed(ended)
 
     async def close(self) -> None:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Collection, Sequence
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
@@ -22,7 +23,7 @@ from windlass.store.connection import Connection
 from windlass.store.database import Database, now
 from windlass.store.flusher import FIRST, LONGEST, Flusher
 from windlass.store.intents import CANCEL, NO_RETURN
-from windlass.store.rows import dumps, event_values, scope_of
+from windlass.store.rows import EventRow, dumps, scope_of
 from windlass.store.tables import events, jobs, keys, workers
 from windlass.store.tables import intents as intents_table
 
@@ -146,7 +147,9 @@ class SqlJournal:
                 async with self.database.write(lease) as connection:
                     nudges = await ending.settle(connection, lease, end)
                     if nudges is not None and events:
-                        await connection.execute(INSERT, [event_values(one) for one in events])
+                        await connection.execute(
+                            INSERT, [msgspec.structs.asdict(EventRow.of(one)) for one in events]
+                        )
                     return nudges
             except Transient as error:
                 log.warning("datastore.away", why=str(error), job=lease.job)

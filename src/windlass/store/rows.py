@@ -10,7 +10,6 @@ from windlass.engine.job import Trouble
 from windlass.engine.journal import Event, EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.scope import Scope
-from windlass.store.tables import events
 
 
 def dumps(value: Any) -> str:
@@ -29,15 +28,22 @@ def loads(text: str) -> Any:
         return json.loads(text)
 
 
-def event_row(event: Event) -> tuple[Any, ...]:
+class EventRow(msgspec.Struct, gc=False):
     """An event as the table has it, column by column."""
-    detail = dumps(event.detail) if event.detail else "{}"
-    return event.job, event.number, event.kind, event.step, event.lease, event.at, detail
 
+    job: int
+    number: int
+    kind: str
+    step: int | None
+    lease: int
+    at: float
+    detail: str
 
-def event_values(event: Event) -> dict[str, Any]:
-    """The same, with the columns' names."""
-    return dict(zip(events.columns.keys(), event_row(event), strict=True))
+    @classmethod
+    def of(cls, event: Event) -> "EventRow":
+        """The row of an event."""
+        detail = dumps(event.detail) if event.detail else "{}"
+        return cls(event.job, event.number, event.kind, event.step, event.lease, event.at, detail)
 
 
 def event_of(row: Row[Any]) -> Event:
