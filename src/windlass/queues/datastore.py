@@ -17,14 +17,14 @@ class DatastoreQueue:
         self.bell: Bell | None = None
 
     async def put(self, nudges: Collection[Nudge]) -> None:
-        """The commit has rung already; ring once more for a worker that slept through it."""
-        self.database.ring()
+        """Ring for workers, here and elsewhere."""
+        self.database.ring(ready=True)
 
     async def reserve(self, tubes: Mapping[str, int], patience: float) -> Nudge | None:
         """A nudge to look, when something was written; None after `patience` seconds."""
         if self.bell is None:
             self.bell = Bell(self.database)
-            self.database.rung.add(self.bell.here)
+            self.database.hailed.add(self.bell.here)
         if await self.bell.wait(patience):
             return Nudge(next(iter(tubes)))
         return None
@@ -40,4 +40,4 @@ class DatastoreQueue:
     async def close(self) -> None:
         """Listen no more."""
         if self.bell is not None:
-            self.database.rung.discard(self.bell.here)
+            self.database.hailed.discard(self.bell.here)

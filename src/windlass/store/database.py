@@ -119,7 +119,8 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         scheme = url.partition(":")[0]
-        self.rung: set[asyncio.Event] = set()
+        self.rung: set[asyncio.Event] = set()  # by whatever is written
+        self.hailed: set[asyncio.Event] = set()  # when jobs may have become ready
         self.inner: Sqlite | Postgres
         self.notifier: Notifier | None = None
         if scheme == "sqlite":
@@ -158,15 +159,15 @@ class Database:
             async with self.inner.read() as connection:
                 yield connection
 
-    def ring(self) -> None:
+    def ring(self, *, ready: bool = False) -> None:
         """Something was written in this process: wake whoever waits for changes, anywhere."""
-        self.wake()
+        self.wake(ready)
         if self.notifier is not None:
-            self.notifier.ring()
+            self.notifier.ring(ready)
 
-    def wake(self) -> None:
-        """Wake whoever waits for changes in this process."""
-        for bell in self.rung:
+    def wake(self, ready: bool) -> None:
+        """Wake whoever waits for changes (or for jobs that are ready) in this process."""
+        for bell in (*self.rung, *self.hailed) if ready else self.rung:
             bell.set()
 
     async def close(self) -> None:

@@ -1,7 +1,8 @@
 """Ringing between processes on PostgreSQL: one LISTEN, and a NOTIFY that is coalesced.
 
 A NOTIFY in every commit would make commits wait for each other; so it is sent after them, on a
-connection of its own, and however much was written meanwhile it is sent once.
+connection of its own, and however much was written meanwhile it is sent once. It says whether jobs
+may have become ready: workers need not look at anything else.
 """
 
 import asyncio
@@ -11,15 +12,18 @@ from collections.abc import Callable
 import asyncpg
 
 CHANNEL = "windlass"
+READY = "ready"  # the payload that workers heed
+SPACING = 0.005  # seconds between two; the first is sent at once
 FIRST, LONGEST = 0.1, 5.0  # seconds between tries to connect again
 
 
 class Notifier:
     """Tells other processes that something was written, and hears it from them."""
 
-    def __init__(self, url: str, heard: Callable[[], None]) -> None:
+    def __init__(self, url: str, heard: Callable[[bool], None]) -> None:
         self.url, self.heard = url, heard
         self.wanted = asyncio.Event()
+        self.ready = False
         self.connected = False
         self.task: asyncio.Future[None] | None = None
 
@@ -28,9 +32,10 @@ class Notifier:
         if self.task is None or self.task.done():
             self.task = asyncio.ensure_future(self.run())
 
-    def ring(self) -> None:
-        """Something was written here."""
+    def ring(self, ready: bool) -> None:
+        """Something was written here; whether jobs became ready by it."""
         self.start()
+        self.ready = self.ready or ready
         self.wanted.set()
 
     async def run(self) -> None:
@@ -46,18 +51,21 @@ class Notifier:
 
     async def talk(self) -> None:
         """Listen, and notify when that is wanted."""
-        connection = await asyncpg.connect(self.url, timeout=10)
+        unhurried = {"synchronous_commit": "off"}  # a bell is heard or lost, never kept
+        connection = await asyncpg.connect(self.url, timeout=10, server_settings=unhurried)
         try:
-            await connection.add_listener(CHANNEL, lambda *_: self.heard())
+            await connection.add_listener(CHANNEL, lambda *said: self.heard(said[-1] == READY))
             self.connected = True
-            self.heard()  # what was said before we listened
+            self.heard(True)  # what was said before we listened
             while True:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LONGEST):
                         await self.wanted.wait()
                 if self.wanted.is_set():
                     self.wanted.clear()
-                    await connection.execute(f"NOTIFY {CHANNEL}", timeout=10)
+                    said, self.ready = READY if self.ready else "", False
+                    await connection.execute(f"NOTIFY {CHANNEL}, '{said}'", timeout=10)
+                    await asyncio.sleep(SPACING)
                 elif connection.is_closed():
                     return
         finally:
