@@ -15,7 +15,7 @@ from windlass.errors import LeaseLost, Transient
 from windlass.store.database import Database
 from windlass.store.hot import Entry, Flushed, hot_of
 
-MOST = 500  # entries of one flush
+MOST = 100  # entries of one flush
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
 
 log = structlog.get_logger()
