@@ -324,6 +324,8 @@ class Engine(RuleBasedStateMachine):
         self.released.add(job)
         if verb == "skip":
             fate.skipped.add(fate.operation.items[step[0]])
+            if self.sale(fate, step[0]):
+                self.bench.sold.add(job)
         if verb == "undo":
             fate.cancelled = True
         self.runner.run(self.look())
@@ -342,7 +344,14 @@ class Engine(RuleBasedStateMachine):
             return NotFound
         if verb == "skip" and not story.may_skip(step[0]):
             return Conflict
+        unsold = fate.cancelled and job not in self.bench.sold
+        if verb == "skip" and unsold and self.sale(fate, step[0]):
+            return Conflict
         return onward
+
+    def sale(self, fate: Fate, step: int) -> bool:
+        """Whether there is no way back from a step."""
+        return fate.operation.plan.replace(";", ",").split(",")[step] == "s"
 
     @precondition(lambda self: any(self.resources()))
     @rule(pick=PICK)
