@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from windlass.engine.job import Asker, Phase, Trouble
 from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId
+from windlass.engine.queue import Nudge
 from windlass.store.connection import Connection
 from windlass.store.line import Placed, await_them, leave
 from windlass.store.rows import dumps
@@ -44,9 +45,10 @@ async def cancelled(connection: Connection, of: Collection[JobId]) -> set[JobId]
     return {JobId(job) for job in rows.scalars()}
 
 
-async def supersede(connection: Connection, by: JobId, below: Collection[Placed]) -> None:
+async def supersede(connection: Connection, by: JobId, below: Collection[Placed]) -> list[Nudge]:
     """A final job closes what is queued or buried below it, and asks what runs to stop."""
     trouble = Trouble("Superseded", f"superseded by job {by}")
+    nudges: list[Nudge] = []
     for one in sorted(below, key=lambda placed: placed.job):
         if one.final and one.phase is not Phase.BURIED:
             continue  # it takes away what we want away; we come after it
@@ -59,7 +61,8 @@ async def supersede(connection: Connection, by: JobId, below: Collection[Placed]
         elif not phase.ended:
             await await_them(connection, [one.job])
             await promise(connection, one.job, CANCEL, reason=trouble.text)
-            await hurry(connection, one.job)
+            nudges += await hurry(connection, one.job)
+    return nudges
 
 
 async def locked_phase(connection: Connection, job: JobId) -> Phase:
@@ -68,13 +71,15 @@ async def locked_phase(connection: Connection, job: JobId) -> Phase:
     return Phase((await connection.execute(query)).scalar_one())
 
 
-async def hurry(connection: Connection, job: JobId) -> None:
+async def hurry(connection: Connection, job: JobId) -> list[Nudge]:
     """A job that waits for its next try waits no longer."""
-    await connection.execute(
+    hurried = await connection.execute(
         update(jobs)
         .where(jobs.c.id == job, jobs.c.due.is_not(None), jobs.c.worker.is_(None))
         .values(claimable=True, due=None)
+        .returning(jobs.c.tube, jobs.c.priority)
     )
+    return [Nudge(row.tube, job, row.priority) for row in hurried]
 
 
 async def close(connection: Connection, job: JobId, phase: Phase, trouble: Trouble) -> None:

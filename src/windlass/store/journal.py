@@ -174,8 +174,7 @@ class SqlJournal:
                 raise Conflict(
                     f"job {job} is past the point of no return and will go on to its end", job=job
                 )
-            await intents.hurry(connection, job)
-            return []
+            return await intents.hurry(connection, job)
 
     async def kick(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
         """Send a buried job round again."""

@@ -54,10 +54,10 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     nudges: list[Nudge] = []
     if operation.final:
         below = [one for one in before if within(scope.exclusive, one.scope)]
-        await supersede(connection, job, below)
+        nudges += await supersede(connection, job, below)
         # Those that were closed may have stood in other lines too.
         lines = {*scope.roots(), *(root for one in below for root in one.scope.roots())}
-        nudges = await line.advance(connection, lines)
+        nudges += await line.advance(connection, lines)
     await keep_key(connection, request, job)
     if phase is Phase.READY:
         nudges = [*nudges, Nudge(operation.tube, job, priority(request))]
