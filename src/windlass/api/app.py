@@ -15,6 +15,7 @@ from windlass.api import (
     health,
     job_events,
     jobs,
+    metrics,
     releases,
     service,
     users,
@@ -62,7 +63,7 @@ def build(broker: Broker, settings: Settings) -> Litestar:
     """The application on a broker, which stays the caller's to close."""
     front = Front(broker, settings)
     return Litestar(
-        route_handlers=[Router(ROOT, route_handlers=HANDLERS), health.health],
+        route_handlers=[Router(ROOT, route_handlers=HANDLERS), health.health, metrics.metrics],
         guards=[guard],
         before_send=[number_answer],
         exception_handlers={

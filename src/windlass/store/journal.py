@@ -10,20 +10,21 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, select, upda
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
+from windlass.engine.hooks import FAILING
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
 from windlass.engine.journal import Claimed, Crew, End, Event, Reserve, Submitted
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, NotFound, Taken, Transient
-from windlass.store import claiming, ending, intents, line, submission, verbs
+from windlass.store import claiming, counters, ending, intents, line, submission, verbs
 from windlass.store.claiming import History
 from windlass.store.connection import Connection
 from windlass.store.database import Database, now
 from windlass.store.flusher import FIRST, LONGEST, Flusher
 from windlass.store.intents import CANCEL, NO_RETURN
 from windlass.store.rows import dumps, event_row, scope_of
-from windlass.store.tables import events, jobs, keys, workers
+from windlass.store.tables import FAILED, events, jobs, keys, workers
 from windlass.store.tables import intents as intents_table
 
 BATCH = 500  # jobs of one transaction of housekeeping
@@ -202,16 +203,24 @@ class SqlJournal:
             return await intents.cancelled(connection, of)
 
     async def failures(self, job: JobId) -> int:
-        """How often the same operation on the same scope has failed in the last day."""
-        mine = select(jobs.c.kind, jobs.c.scope).where(jobs.c.id == job).subquery()
+        """How often the same operation on the same scope has failed in a day, up to this job.
+
+        The time that makes it failing is counted.
+        """
+        mine = select(jobs.c.kind, jobs.c.scope, jobs.c.ended).where(jobs.c.id == job).subquery()
         query = (
             select(func.count())
             .select_from(jobs)
             .join(mine, (jobs.c.kind == mine.c.kind) & (jobs.c.scope == mine.c.scope))
-            .where(jobs.c.phase == Phase.FAILED, jobs.c.ended > now() - DAY)
+            .where(FAILED, jobs.c.ended.between(mine.c.ended - DAY, mine.c.ended))
         )
         async with self.database.read() as connection:
-            return int(await one(connection, query))
+            times = int(await one(connection, query))
+        if times == FAILING:
+            async with self.database.write() as connection:
+                kind = await one(connection, select(jobs.c.kind).where(jobs.c.id == job))
+                await counters.count(connection, counters.FAILING, kind)
+        return times
 
     # -- housekeeping ----------------------------------------------------------------------
 
