@@ -61,6 +61,18 @@ async def test_only_the_newest_releases_stay(house: House) -> None:
     assert [one.number for one in releases] == [7, 6, 5, 4, 3]
 
 
+async def test_what_is_to_be_created_later_can_be_deleted_now(house: House) -> None:
+    creation = house.creation()
+    later = await house.ask(creation, delay=3600.0)
+    async with working(house):
+        await house.done(house.deletion(creation.application))
+    view = await house.broker.store.jobs.get(later)
+    assert view is not None
+    assert view.phase is Phase.CANCELLED
+    assert await house.is_empty()
+    await house.ask(house.creation())  # its name is free
+
+
 async def test_names_are_taken_at_the_door(house: House) -> None:
     await house.ask(house.creation())
     with pytest.raises(Taken):

@@ -6,12 +6,14 @@ from collections.abc import Collection
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from windlass.engine.job import Asker, Phase, Trouble
+from windlass.engine.job import QUEUED, Asker, Phase, Trouble
 from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.queue import Nudge
+from windlass.engine.scope import Scope, within
 from windlass.store.connection import Connection
-from windlass.store.line import Placed, await_them, leave
+from windlass.store.delays import standing_by
+from windlass.store.line import Placed, advance, await_them, leave
 from windlass.store.rows import dumps
 from windlass.store.tables import events, holds, intents, jobs
 
@@ -45,24 +47,36 @@ async def cancelled(connection: Connection, of: Collection[JobId]) -> set[JobId]
     return {JobId(job) for job in rows.scalars()}
 
 
-async def supersede(connection: Connection, by: JobId, below: Collection[Placed]) -> list[Nudge]:
+async def supersede(
+    connection: Connection, by: JobId, scope: Scope, before: Collection[Placed]
+) -> list[Nudge]:
     """A final job closes what is queued or buried below it, and asks what runs to stop."""
+    others = [*before, *await standing_by(connection, scope.roots())]
+    below = [one for one in others if one.job != by and within(scope.exclusive, one.scope)]
     trouble = Trouble("Superseded", f"superseded by job {by}")
     nudges: list[Nudge] = []
     for one in sorted(below, key=lambda placed: placed.job):
-        if one.final and one.phase is not Phase.BURIED:
-            continue  # it takes away what we want away; we come after it
-        phase = await locked_phase(connection, one.job)  # a worker may have claimed it just now
-        if phase in (Phase.WAITING, Phase.READY):
-            await close(connection, one.job, Phase.CANCELLED, trouble)
-        elif phase is Phase.BURIED:  # what it has made is the final job's to take away
-            await connection.execute(update(holds).where(holds.c.job == one.job).values(job=None))
-            await close(connection, one.job, Phase.FAILED, trouble)
-        elif not phase.ended:
-            await await_them(connection, [one.job])
-            await promise(connection, one.job, CANCEL, reason=trouble.text)
-            nudges += await hurry(connection, one.job)
-    return nudges
+        nudges += await make_way(connection, one, trouble)
+    # Those that were closed may have stood in other lines too.
+    lines = {*scope.roots(), *(root for one in below for root in one.scope.roots())}
+    return nudges + await advance(connection, lines)
+
+
+async def make_way(connection: Connection, one: Placed, trouble: Trouble) -> list[Nudge]:
+    """Whatever a job is at, it is to end."""
+    if one.final and one.phase not in (Phase.BURIED, Phase.DELAYED):
+        return []  # it takes away what we want away; we come after it
+    phase = await locked_phase(connection, one.job)  # a worker may have claimed it just now
+    if phase in QUEUED:
+        await close(connection, one.job, Phase.CANCELLED, trouble)
+    elif phase is Phase.BURIED:  # what it has made is the final job's to take away
+        await connection.execute(update(holds).where(holds.c.job == one.job).values(job=None))
+        await close(connection, one.job, Phase.FAILED, trouble)
+    elif not phase.ended:
+        await await_them(connection, [one.job])
+        await promise(connection, one.job, CANCEL, reason=trouble.text)
+        return await hurry(connection, one.job)
+    return []
 
 
 async def locked_phase(connection: Connection, job: JobId) -> Phase:

@@ -262,22 +262,26 @@ class SqlJournal:
             place = await line.lock(connection, scope.roots())
             row = (
                 await connection.execute(
-                    select(jobs.c.id, jobs.c.tube, jobs.c.priority)
+                    select(jobs.c.id, jobs.c.tube, jobs.c.priority, jobs.c.final)
                     .where(jobs.c.id == job, jobs.c.phase == Phase.DELAYED)
                     .with_for_update()
                 )
             ).first()
             if row is None:
                 return []
-            blocking = line.waits(scope, await line.read(connection, scope.roots()))
-            blocking = await line.await_them(connection, blocking)
+            before = await line.read(connection, scope.roots())
+            blocking = await line.await_them(connection, line.waits(scope, before))
+            await line.leave(connection, job)
             await line.join(connection, job, scope)
             await connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job)
                 .values(phase=Phase.WAITING, due=None, place=place)
             )
-            return [] if blocking else await line.make_ready(connection, [row])
+            nudges = [] if blocking else await line.make_ready(connection, [row])
+            if row.final:
+                nudges += await intents.supersede(connection, job, scope, before)
+            return nudges
 
     async def prune(self, complete_after: float, rows_after: float) -> int:
         """Forget steps of what completed, and what ended long ago, a batch at a time."""

@@ -147,7 +147,7 @@ jobs = Table(
     sqlite_autoincrement=True,  # the number of a job that was forgotten never returns
 )
 
-scopes = Table(  # of jobs in line only
+scopes = Table(  # of jobs in line, and of delayed ones at roots of their own
     "scopes",
     metadata,
     Column("job", Number, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
