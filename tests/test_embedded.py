@@ -10,7 +10,10 @@ from types import ModuleType
 import pytest
 
 from windlass.embedded import Engine
-from windlass.engine.job import Phase
+from windlass.engine.hooks import Hooks
+from windlass.engine.job import Phase, Request
+from windlass.engine.lease import JobId, Lease
+from windlass.engine.record import StepRow
 from windlass.errors import Refused
 
 BAKERY = Path(__file__).parents[1] / "examples/extend/bakery.py"
@@ -52,6 +55,30 @@ async def test_priorities_keys_and_delays_are_there(bakery: ModuleType, tmp_path
     assert await engine.submit(order, "anna", key="once") == job
     assert (await engine.job(job)).phase is Phase.DELAYED
     assert [view.phase for view in await engine.finish(job)] == [Phase.COMPLETE]
+    await engine.close()
+
+
+class Waiter(Hooks):
+    """Knows each order before the kitchen does."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    async def before_submit(self, request: Request) -> None:
+        self.heard.append(f"before {request.operation.data()['flavour']}")
+
+    async def after_submit(self, job: JobId, request: Request) -> None:
+        self.heard.append(f"after {job}")
+
+    async def before_try(self, lease: Lease, step: StepRow) -> None:
+        self.heard.append(step.title)
+
+
+async def test_hooks_hear_of_both_ends(bakery: ModuleType, tmp_path: Path) -> None:
+    waiter, world = Waiter(), bakery.Bakery(tmp_path)
+    engine = await Engine.open(f"sqlite:///{tmp_path / 'b.db'}", world, hooks=waiter)
+    await engine.finish(await engine.submit(bakery.OrderCake("plum")))
+    assert waiter.heard == ["before plum", "after 1", "Bake", "Decorate"]
     await engine.close()
 
 

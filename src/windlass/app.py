@@ -45,6 +45,7 @@ async def open_broker(settings: Settings, database: Database | None = None) -> B
         catalog=Catalog.read(settings.cartridges),
         apps_domain=settings.apps_domain,
         archives=archives,
+        hooks=CommandHooks(settings.hook) if settings.hook else None,
     )
 
 
@@ -88,7 +89,7 @@ def worker_of(broker: Broker, settings: Settings) -> Worker:
         beats_at(settings.database_url),
         weights=settings.shares,
         recycle=settings.recycle,
-        hooks=CommandHooks(settings.hook) if settings.hook else None,
+        hooks=broker.hooks,
     )
 
 

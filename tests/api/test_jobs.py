@@ -1,11 +1,15 @@
 """Jobs: listed, shown, waited for, cancelled, tried again, helped along."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
 from api.site import Site, assert_problem
 from windlass.app import LOCAL
+from windlass.engine.hooks import Hooks
+from windlass.engine.job import Request
+from windlass.errors import Refused
 
 FIELDS = {
     "status", "percent_complete", "id", "url", "operation", "title", "phase", "direction",
@@ -261,6 +265,20 @@ async def test_an_operator_closes_a_buried_job(both: Site) -> None:
         kicked = await both.root.post(there, json={"event": "kick", "reason": "it is back"})
         assert kicked.status_code == 200
         assert (await both.ended(buried["id"]))["phase"] == "complete"
+
+
+class Closed(Hooks):
+    """Takes nothing."""
+
+    async def before_submit(self, request: Request) -> None:
+        raise Refused(f"no {request.operation.kind} on Sundays")
+
+
+async def test_a_hook_of_the_operator_may_refuse(site: Site) -> None:
+    site.front.broker = replace(site.front.broker, hooks=Closed())
+    document = assert_problem(await site.create(), 422)
+    assert document["detail"] == "no create-application on Sundays"
+    assert await site.count_jobs() == 0
 
 
 EVENTS_THAT_CANNOT_BE = [
