@@ -1,5 +1,6 @@
 """The API as one application: every noun's verbs under /broker/rest."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -85,10 +86,12 @@ def serving(front: Front):  # type: ignore[no-untyped-def]
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
-        await releases.sweep(front.broker)
+        sweeping = asyncio.ensure_future(releases.keep_swept(front.broker))
         try:
             yield
         finally:
+            sweeping.cancel()
+            await asyncio.wait({sweeping})
             await front.close()
 
     return life
