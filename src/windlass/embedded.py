@@ -17,6 +17,7 @@ from typing import Generic, Self, TypeVar
 from windlass.engine.hooks import Hooks
 from windlass.engine.job import Asker, Request
 from windlass.engine.journal import Crew
+from windlass.engine.keeper import Retention
 from windlass.engine.known import skills
 from windlass.engine.lease import JobId, WorkerId
 from windlass.engine.operation import Operation, World
@@ -87,6 +88,7 @@ class Engine(Generic[W]):
         slots: int = 10,
         tubes: Mapping[str, int] | None = None,
         *,
+        retention: Retention | None = None,
         recycle: int = 0,
     ) -> Worker:
         """A worker for this process: `run` until `stop`; tubes with their shares."""
@@ -106,6 +108,7 @@ class Engine(Generic[W]):
             crew,
             beats_at(self.database.url),
             weights=shares,
+            retention=retention,
             hooks=self.hooks,
             recycle=recycle,
         )

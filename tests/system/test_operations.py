@@ -1,11 +1,14 @@
 """Every operation on the broker, done and taken back, on both datastores and a pretended node."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import until
 from system.house import House, working
-from windlass.app import LOCAL
+from windlass.app import LOCAL, worker_of
 from windlass.engine.job import Phase
+from windlass.engine.keeper import Retention
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import OverLimit, Taken
 from windlass.model.applications import AppState
@@ -135,3 +138,9 @@ async def test_a_gear_that_nobody_knows_of_is_removed(house: House) -> None:
 
 async def is_gone(node: Node, gear: GearId) -> bool:
     return gear not in await node.gears()
+
+
+async def test_a_worker_keeps_for_as_long_as_it_was_told(house: House) -> None:
+    settings = replace(house.settings, keep_steps=0.5, keep_jobs=2)
+    assert worker_of(house.broker, settings).retention == Retention(steps=1800, rows=172_800)
+    assert worker_of(house.broker, house.settings).retention == Retention()
