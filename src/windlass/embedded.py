@@ -15,12 +15,13 @@ from collections.abc import Mapping
 from typing import Generic, Self, TypeVar
 
 from windlass.engine.hooks import Hooks
-from windlass.engine.job import Asker, Request
+from windlass.engine.job import Asker, Phase, Request
 from windlass.engine.journal import Crew
 from windlass.engine.keeper import Retention
 from windlass.engine.known import skills
 from windlass.engine.lease import JobId, WorkerId
 from windlass.engine.operation import Operation, World
+from windlass.engine.operation import tubes as every_tube
 from windlass.engine.queue import Queue
 from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
@@ -30,11 +31,12 @@ from windlass.store import schema
 from windlass.store.access import Access
 from windlass.store.beats import beats_at
 from windlass.store.database import Database
-from windlass.store.jobs import Jobs, View
+from windlass.store.jobs import Filter, Jobs, View
 from windlass.store.journal import SqlJournal
 
 W = TypeVar("W", bound=World)
 
+BUSY = (Phase.READY, Phase.RUNNING, Phase.RETRYING, Phase.UNDOING)
 LOOK = 0.02  # seconds between looks whether everything has ended
 
 
@@ -91,8 +93,11 @@ class Engine(Generic[W]):
         retention: Retention | None = None,
         recycle: int = 0,
     ) -> Worker:
-        """A worker for this process: `run` until `stop`; tubes with their shares."""
-        shares = dict(tubes or {"default": 1})
+        """A worker for this process: `run` until `stop`.
+
+        Tubes come with their shares; without any, those of all operations that are known here.
+        """
+        shares = dict(tubes or dict.fromkeys(every_tube(), 1))
         crew = Crew(
             WorkerId(new_id("w")),
             socket.gethostname(),
@@ -121,13 +126,18 @@ class Engine(Generic[W]):
         return view
 
     async def finish(self, *ids: JobId, tubes: Mapping[str, int] | None = None) -> list[View]:
-        """Work here and now until these jobs have ended: the inline mode, for tests."""
+        """Work here and now until these jobs have ended: the inline mode, for tests.
+
+        Without any, until there is nothing to do; what is not due yet, or waits for a buried job,
+        is left.
+        """
         worker = self.worker(tubes=tubes)
         working = asyncio.ensure_future(worker.run())
         try:
             while True:
                 views = [await self.job(id) for id in ids]
-                if all(view.phase.ended for view in views):
+                left = views if ids else await self.jobs.page(Filter(phases=BUSY, limit=1))
+                if all(view.phase.ended for view in left):
                     return views
                 await asyncio.wait({working}, timeout=LOOK)
                 if working.done():

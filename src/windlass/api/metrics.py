@@ -13,7 +13,7 @@ from windlass.api.auth import PLAIN
 from windlass.api.health import answered, heard
 from windlass.api.requests import Asked
 from windlass.engine.job import Phase
-from windlass.engine.known import skills
+from windlass.engine.known import known
 from windlass.engine.operation import Operation
 from windlass.errors import Denied
 from windlass.store.census import Tally
@@ -62,14 +62,14 @@ def queue_up(answers: bool) -> Metric:
 
 def totals(tally: Tally) -> Iterable[Metric]:
     """What has happened how often, by kind of operation; those that we know begin at zero."""
-    known = {skill.partition(":")[0] for skill in skills(Operation)}
+    ours = {operation.kind for operation in known(Operation)}
     for name, sentence in (
         (BURIED, "Jobs that were set aside for an operator."),
         (FAILING, "Times that an operation has failed on a target for the third time in a day."),
     ):
         counter = CounterMetricFamily(f"windlass_jobs_{name}", sentence, labels=("operation",))
         counts = {kind: times for (of, kind), times in tally.counters.items() if of == name}
-        for kind in sorted(known | set(counts)):
+        for kind in sorted(ours | set(counts)):
             counter.add_metric((kind,), counts.get(kind, 0))
         yield counter
 
