@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
 from windlass.engine.hooks import Hooks
 from windlass.engine.job import Asker, Phase, Request
@@ -211,9 +211,10 @@ class Workshop:
                     return [phases[job] for job in these]
                 await asyncio.sleep(0.01)
 
-    async def phases(self, these: Collection[JobId]) -> dict[JobId, Phase]:
+    async def phases(self, these: Collection[JobId] = ()) -> dict[JobId, Phase]:
+        """Where these jobs are, or all."""
         async with self.database.read() as connection:
-            query = select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(these))
+            query = select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(these) if these else true())
             return {JobId(row.id): Phase(row.phase) for row in await connection.execute(query)}
 
     async def kinds(self, job: JobId) -> list[str]:
