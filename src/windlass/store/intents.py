@@ -11,11 +11,12 @@ from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope, within
+from windlass.model.applications import UNDER_WAY, AppState
 from windlass.store.connection import Connection
 from windlass.store.delays import standing_by
 from windlass.store.line import Placed, advance, await_them, leave
 from windlass.store.rows import dumps
-from windlass.store.tables import events, holds, intents, jobs
+from windlass.store.tables import applications, events, holds, intents, jobs
 
 CANCEL = "cancel"
 NO_RETURN = "no-return"
@@ -70,7 +71,7 @@ async def make_way(connection: Connection, one: Placed, trouble: Trouble) -> lis
     if phase in QUEUED:
         await close(connection, one.job, Phase.CANCELLED, trouble)
     elif phase is Phase.BURIED:  # what it has made is the final job's to take away
-        await connection.execute(update(holds).where(holds.c.job == one.job).values(job=None))
+        await abandon(connection, one.job)
         await close(connection, one.job, Phase.FAILED, trouble)
     elif not phase.ended:
         await await_them(connection, [one.job])
@@ -112,6 +113,17 @@ async def close(connection: Connection, job: JobId, phase: Phase, trouble: Troub
     )
     await connection.execute(holds.delete().where(holds.c.job == job))
     await leave(connection, job)
+
+
+async def abandon(connection: Connection, job: JobId) -> None:
+    """Nobody goes on with a job: its holds are its resources', and what it was at is half done."""
+    await connection.execute(update(holds).where(holds.c.job == job).values(job=None))
+    application = select(jobs.c.application).where(jobs.c.id == job).scalar_subquery()
+    await connection.execute(
+        update(applications)
+        .where(applications.c.id == application, applications.c.state.in_(UNDER_WAY))
+        .values(state=AppState.BROKEN)
+    )
 
 
 async def tell(

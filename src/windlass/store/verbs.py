@@ -27,9 +27,9 @@ from windlass.errors import Conflict, NotFound
 from windlass.store import line
 from windlass.store.claiming import histories
 from windlass.store.connection import Connection
-from windlass.store.intents import NO_RETURN, promise, tell
+from windlass.store.intents import NO_RETURN, abandon, promise, tell
 from windlass.store.rows import dumps, scope_of
-from windlass.store.tables import holds, intents, jobs
+from windlass.store.tables import intents, jobs
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ async def discard(connection: Connection, job: JobId, asker: Asker, reason: str)
         .where(jobs.c.id == job)
         .values(phase=Phase.DISCARDED, claimable=False, ended=time.time())
     )
-    await connection.execute(update(holds).where(holds.c.job == job).values(job=None))
+    await abandon(connection, job)
     await line.leave(connection, job)
     return await line.advance(connection, roots)
 
