@@ -16,6 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from engine.shop import Workshop
+from peer.scripted import Peer, start_peer, stop_peer
 from windlass.store.database import Database
 from windlass.store.schema import upgrade
 
@@ -120,6 +121,20 @@ async def database(database_url: str) -> AsyncIterator[Database]:
 def workshop(database: Database) -> Workshop:
     """An engine on each kind of datastore, in a small world of its own."""
     return Workshop(database)
+
+
+@pytest.fixture
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client asks again at once, where it would wait for seconds."""
+    monkeypatch.setattr("windlass.client.transport.PAUSES", (0.01, 0.01, 0.01))
+
+
+@pytest.fixture
+def peer(short_pauses: None) -> Iterator[Peer]:
+    """An API that says what the test tells it to."""
+    server = start_peer()
+    yield server.peer
+    stop_peer(server)
 
 
 async def until(condition, patience: float = 60.0):  # type: ignore[no-untyped-def]

@@ -6,6 +6,7 @@ import socket
 from windlass.broker import Broker
 from windlass.catalog import Catalog
 from windlass.engine.journal import Crew
+from windlass.engine.keeper import Retention
 from windlass.engine.known import skills
 from windlass.engine.lease import WorkerId
 from windlass.engine.operation import Operation
@@ -29,6 +30,7 @@ from windlass.store.store import Store
 
 OPERATIONS = (applications, lifecycle, releases, strays)  # importing them makes their kinds known
 LOCAL = NodeId("local")
+HOUR, DAY = 3600.0, 86_400.0  # seconds
 
 
 async def open_broker(settings: Settings, database: Database | None = None) -> Broker:
@@ -45,6 +47,7 @@ async def open_broker(settings: Settings, database: Database | None = None) -> B
         catalog=Catalog.read(settings.cartridges),
         apps_domain=settings.apps_domain,
         archives=archives,
+        hooks=CommandHooks(settings.hook) if settings.hook else None,
     )
 
 
@@ -87,8 +90,9 @@ def worker_of(broker: Broker, settings: Settings) -> Worker:
         crew,
         beats_at(settings.database_url),
         weights=settings.shares,
+        retention=Retention(settings.keep_steps * HOUR, settings.keep_jobs * DAY),
         recycle=settings.recycle,
-        hooks=CommandHooks(settings.hook) if settings.hook else None,
+        hooks=broker.hooks,
     )
 
 

@@ -1,17 +1,18 @@
 """The broker: the ports in one hand; submit, cancel, and nothing else."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from windlass.catalog import Catalog
+from windlass.engine.hooks import Hooks
 from windlass.engine.job import Asker, Request
 from windlass.engine.journal import Journal, Submitted
 from windlass.engine.lease import JobId, Lease
-from windlass.engine.operation import Hold
 from windlass.engine.queue import Queue
 from windlass.engine.ringing import ring
+from windlass.engine.submitting import submit
 from windlass.errors import LeaseLost, NotFound
 from windlass.model.ids import NodeId, ReleaseId
 from windlass.nodes.node import Node
@@ -31,6 +32,7 @@ class Broker:
     apps_domain: str
     archives: Path  # folder of uploaded sources, one file a release
     drain: float = 1.0  # seconds for routers to hear of a switch and for requests on their way
+    hooks: Hooks | None = None  # of its operator, here and in its workers
     lease: Lease | None = None
 
     def within(self, transaction: Connection, job: JobId) -> Self:
@@ -43,13 +45,7 @@ class Broker:
 
     async def submit(self, request: Request) -> Submitted:
         """Accept a job, or refuse it; the queue is told after the commit."""
-
-        async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
-            return await request.operation.reserve(self.within(transaction, job))
-
-        submitted = await self.journal.submit(request, reserve)
-        await ring(self.queue, submitted.nudges)
-        return submitted
+        return await submit(self.journal, self.queue, self, request, self.hooks)
 
     async def cancel(self, job: JobId, asker: Asker, reason: str | None = None) -> None:
         """Record the wish to take a job back."""

@@ -4,24 +4,26 @@
 engine = await Engine.open("sqlite:///bakery.db", Bakery())
 job = await engine.submit(BakeCake("lemon"))
 await engine.worker().run()            # in a process of its own; or, in tests:
-await engine.finish()
+await engine.finish(job)
 ```
 """
 
 import asyncio
 import os
 import socket
-from collections.abc import Collection, Mapping
-from typing import Any, Generic, Self, TypeVar
+from collections.abc import Mapping
+from typing import Generic, Self, TypeVar
 
 from windlass.engine.hooks import Hooks
-from windlass.engine.job import Asker, Request
+from windlass.engine.job import Asker, Phase, Request
 from windlass.engine.journal import Crew
+from windlass.engine.keeper import Retention
 from windlass.engine.known import skills
 from windlass.engine.lease import JobId, WorkerId
-from windlass.engine.operation import Hold, Operation, World
+from windlass.engine.operation import Operation, World
+from windlass.engine.operation import tubes as every_tube
 from windlass.engine.queue import Queue
-from windlass.engine.ringing import ring
+from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
 from windlass.model.ids import new_id
 from windlass.plugins import backend
@@ -29,28 +31,39 @@ from windlass.store import schema
 from windlass.store.access import Access
 from windlass.store.beats import beats_at
 from windlass.store.database import Database
-from windlass.store.jobs import Jobs, View
+from windlass.store.jobs import Filter, Jobs, View
 from windlass.store.journal import SqlJournal
 
 W = TypeVar("W", bound=World)
 
+BUSY = (Phase.READY, Phase.RUNNING, Phase.RETRYING, Phase.UNDOING)
 LOOK = 0.02  # seconds between looks whether everything has ended
 
 
 class Engine(Generic[W]):
     """Jobs on a datastore, acting on `world`."""
 
-    def __init__(self, database: Database, world: W, queue_url: str) -> None:
+    def __init__(
+        self, database: Database, world: W, queue_url: str, hooks: Hooks | None = None
+    ) -> None:
         self.database, self.world, self.queue_url = database, world, queue_url
+        self.hooks = hooks
         self.journal = SqlJournal(database)
         self.queue = self.new_queue()
         self.jobs = Jobs(Access(database))
 
     @classmethod
-    async def open(cls, database_url: str, world: W, queue_url: str = "datastore:") -> Self:
+    async def open(
+        cls,
+        database_url: str,
+        world: W,
+        queue_url: str = "datastore:",
+        *,
+        hooks: Hooks | None = None,
+    ) -> Self:
         """The engine on a datastore, whose schema is made or brought up to date."""
         await schema.upgrade(database_url)
-        return cls(Database(database_url), world, queue_url)
+        return cls(Database(database_url), world, queue_url, hooks)
 
     def new_queue(self) -> Queue:
         """A queue for one worker, or for submitting."""
@@ -70,24 +83,21 @@ class Engine(Generic[W]):
         request = Request(
             operation, owner, Asker(owner or "nobody"), {}, key=key, delay=delay, priority=priority
         )
-
-        async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
-            return await operation.reserve(self.world.within(transaction, job))
-
-        submitted = await self.journal.submit(request, reserve)
-        await ring(self.queue, submitted.nudges)
-        return submitted.job
+        return (await submit(self.journal, self.queue, self.world, request, self.hooks)).job
 
     def worker(
         self,
         slots: int = 10,
         tubes: Mapping[str, int] | None = None,
         *,
-        hooks: Hooks | None = None,
+        retention: Retention | None = None,
         recycle: int = 0,
     ) -> Worker:
-        """A worker for this process: `run` until `stop`; tubes with their shares."""
-        shares = dict(tubes or {"default": 1})
+        """A worker for this process: `run` until `stop`.
+
+        Tubes come with their shares; without any, those of all operations that are known here.
+        """
+        shares = dict(tubes or dict.fromkeys(every_tube(), 1))
         crew = Crew(
             WorkerId(new_id("w")),
             socket.gethostname(),
@@ -103,7 +113,8 @@ class Engine(Generic[W]):
             crew,
             beats_at(self.database.url),
             weights=shares,
-            hooks=hooks,
+            retention=retention,
+            hooks=self.hooks,
             recycle=recycle,
         )
 
@@ -115,13 +126,18 @@ class Engine(Generic[W]):
         return view
 
     async def finish(self, *ids: JobId, tubes: Mapping[str, int] | None = None) -> list[View]:
-        """Work here and now until these jobs have ended: the inline mode, for tests."""
+        """Work here and now until these jobs have ended: the inline mode, for tests.
+
+        Without any, until there is nothing to do; what is not due yet, or waits for a buried job,
+        is left.
+        """
         worker = self.worker(tubes=tubes)
         working = asyncio.ensure_future(worker.run())
         try:
             while True:
                 views = [await self.job(id) for id in ids]
-                if all(view.phase.ended for view in views):
+                left = views if ids else await self.jobs.page(Filter(phases=BUSY, limit=1))
+                if all(view.phase.ended for view in left):
                     return views
                 await asyncio.wait({working}, timeout=LOOK)
                 if working.done():

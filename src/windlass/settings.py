@@ -52,6 +52,10 @@ class Settings:
     )
     recycle: int = setting(0, "jobs after which a worker process is replaced; 0: never")
     hook: str = setting("", "a command that hears, as JSON on stdin, of jobs that need a person")
+    keep_steps: float = setting(
+        1, "hours that a complete job keeps its steps and log; a compact history stays"
+    )
+    keep_jobs: float = setting(30, "days that a job is kept after its end, 1 or more")
     cartridges: tuple[Path, ...] = setting((), "more folders with cartridges")
     build_env: tuple[str, ...] = setting(
         ("PIP_*", "UV_*", "npm_config_*", "*_PROXY", "*_proxy", "SSL_CERT_*"),
@@ -108,6 +112,10 @@ class Settings:
             raise Refused(f"--listen {self.listen} has no name of its own: say --public-url too")
         if self.workers < 0 or self.slots < 1 or self.recycle < 0:
             raise Refused("--workers and --recycle are 0 or more, --slots 1 or more")
+        if not self.keep_steps >= 0:
+            raise Refused("--keep-steps is 0 or more hours")
+        if not self.keep_jobs >= 1:  # for a day an Idempotency-Key leads to its job
+            raise Refused("--keep-jobs is 1 day or more")
         if not self.shares:
             raise Refused("--tubes names at least one tube, as in default or fast:4,slow")
         return self

@@ -1,11 +1,15 @@
 """Jobs: listed, shown, waited for, cancelled, tried again, helped along."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from api.site import Site, assert_problem
+from api.site import Json, Site, archive, assert_problem
 from windlass.app import LOCAL
+from windlass.engine.hooks import Hooks
+from windlass.engine.job import Request
+from windlass.errors import Refused
 
 FIELDS = {
     "status", "percent_complete", "id", "url", "operation", "title", "phase", "direction",
@@ -261,6 +265,67 @@ async def test_an_operator_closes_a_buried_job(both: Site) -> None:
         kicked = await both.root.post(there, json={"event": "kick", "reason": "it is back"})
         assert kicked.status_code == 200
         assert (await both.ended(buried["id"]))["phase"] == "complete"
+
+
+APP = "/domains/demo/applications/blog"
+WAIT = {"Prefer": "wait=60"}
+BINARY = {"Content-Type": "application/octet-stream"}
+
+
+async def discarded(site: Site, buried: Json) -> None:
+    """An operator closes it as it is."""
+    assert buried["phase"] == "buried"
+    wish = {"event": "discard", "reason": "nobody will mend it"}
+    assert (await site.root.post(f"/jobs/{buried['id']}/events", json=wish)).status_code == 200
+
+
+async def test_an_application_whose_deletion_was_discarded_is_broken(both: Site) -> None:
+    async with both.working():
+        await both.made()
+        both.house.broker.nodes[LOCAL].plant("remove", "*", "refused", 1)  # type: ignore[attr-defined]
+        await discarded(both, (await both.anna.delete(APP, headers=WAIT)).json())
+        assert (await both.anna.get(APP)).json()["state"] == "broken"
+        assert (await both.anna.delete(APP, headers=WAIT)).json()["phase"] == "complete"
+    assert_problem(await both.anna.get(APP), 404)
+
+
+async def test_an_application_whose_deployment_was_discarded_is_broken(both: Site) -> None:
+    node = both.house.broker.nodes[LOCAL]
+    async with both.working():
+        await both.made()
+        for call in ("build", "keep"):
+            node.plant(call, "*", "refused", 1)  # type: ignore[attr-defined]
+        content = {"content": archive({"app.py": b""}), "headers": WAIT | BINARY}
+        await discarded(both, (await both.anna.post(APP + "/releases", **content)).json())
+        assert (await both.anna.get(APP)).json()["state"] == "broken"
+        again = await both.anna.post(APP + "/releases", **content)
+        assert again.json()["phase"] == "complete"
+        assert (await both.anna.get(APP)).json()["state"] == "started"
+
+
+async def test_an_application_whose_creation_was_discarded_is_broken(both: Site) -> None:
+    node = both.house.broker.nodes[LOCAL]
+    async with both.working():
+        for call in ("build", "remove"):
+            node.plant(call, "*", "refused", 1)  # type: ignore[attr-defined]
+        await discarded(both, (await both.create(**WAIT)).json())
+        assert (await both.anna.get(APP)).json()["state"] == "broken"
+        assert (await both.anna.delete(APP, headers=WAIT)).json()["phase"] == "complete"
+    assert_problem(await both.anna.get(APP), 404)
+
+
+class Closed(Hooks):
+    """Takes nothing."""
+
+    async def before_submit(self, request: Request) -> None:
+        raise Refused(f"no {request.operation.kind} on Sundays")
+
+
+async def test_a_hook_of_the_operator_may_refuse(site: Site) -> None:
+    site.front.broker = replace(site.front.broker, hooks=Closed())
+    document = assert_problem(await site.create(), 422)
+    assert document["detail"] == "no create-application on Sundays"
+    assert await site.count_jobs() == 0
 
 
 EVENTS_THAT_CANNOT_BE = [

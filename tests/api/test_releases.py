@@ -10,6 +10,10 @@ import pytest
 from api.site import Json, Site, archive, assert_problem
 from conftest import until
 from windlass.app import LOCAL
+from windlass.engine.job import Request
+from windlass.engine.journal import Reserve, Submitted
+from windlass.errors import Transient
+from windlass.store.journal import SqlJournal
 
 APP = "/domains/demo/applications/blog"
 BINARY = {"Content-Type": "application/octet-stream"}
@@ -66,6 +70,26 @@ async def test_an_archive_waits_for_its_job_and_is_ours_alone(blog: Site) -> Non
     path = blog.house.broker.archives / name
     assert path.read_bytes() == GOOD
     assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_a_job_whose_answer_was_lost_has_its_archive(
+    blog: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commit went through, and the connection broke."""
+    submit = SqlJournal.submit
+
+    async def broken(journal: SqlJournal, request: Request, reserve: Reserve) -> Submitted:
+        await submit(journal, request, reserve)
+        raise Transient("the datastore is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(SqlJournal, "submit", broken)
+        assert_problem(await upload(blog), 503)
+    assert len(left(blog)) == 1
+    job = await blog.count_jobs()
+    async with blog.working():
+        assert (await blog.ended(job))["phase"] == "complete"
+    assert left(blog) == []
 
 
 def with_member(name: str, kind: bytes = tarfile.REGTYPE) -> bytes:

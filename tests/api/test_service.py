@@ -1,5 +1,6 @@
 """What answers without a sign-in, and what every answer has."""
 
+import asyncio
 import os
 import time
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 
 from api.site import Site, assert_problem
 from conftest import free_port, until
-from windlass.api.releases import STALE, sweep
+from windlass.api.releases import STALE, keep_swept
 from windlass.queues.beanstalkd import BeanstalkdQueue
 from windlass.store.access import Access
 from windlass.store.database import Database
@@ -142,9 +143,11 @@ async def test_a_method_that_a_resource_has_not(site: Site) -> None:
     assert_problem(await site.anna.delete("/applications"), 405)
 
 
-async def test_what_uploads_left_is_swept(site: Site) -> None:
+async def test_what_uploads_left_is_swept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Halves, and sources whose job was cancelled before it began; never what a job still needs."""
+    monkeypatch.setattr("windlass.api.releases.SWEEP", 0.01)
     house = site.house
+    sweeping = asyncio.ensure_future(keep_swept(house.broker))
     creation = house.creation()
     await house.ask(creation)
     deployment = house.deployment(creation.application)
@@ -155,5 +158,6 @@ async def test_what_uploads_left_is_swept(site: Site) -> None:
         (archives / name).write_bytes(b"")
         os.utime(archives / name, (time.time() - age,) * 2)
     os.utime(archives / needed, (0, 0))
-    await sweep(house.broker)
+    await until(lambda: len(list(archives.iterdir())) == 2)
+    sweeping.cancel()
     assert {one.name for one in archives.iterdir()} == {"part-new", needed}

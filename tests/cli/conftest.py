@@ -2,13 +2,8 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "peer"))
-
-from scripted import start_peer, stop_peer
 
 from windlass.cli.main import run
 
@@ -20,18 +15,6 @@ class Ended:
     code: int
     out: str
     err: str
-
-
-@pytest.fixture(autouse=True)
-def short_pauses(monkeypatch):
-    monkeypatch.setattr("windlass.client.transport.PAUSES", (0.01, 0.01, 0.01))
-
-
-@pytest.fixture
-def peer():
-    server = start_peer()
-    yield server.peer
-    stop_peer(server)
 
 
 @pytest.fixture

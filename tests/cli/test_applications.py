@@ -4,7 +4,8 @@ import os
 import tarfile
 
 import pytest
-from scripted import goes_wrong, stands_still
+
+from peer.scripted import goes_wrong, stands_still
 
 
 @pytest.fixture

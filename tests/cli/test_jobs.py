@@ -4,7 +4,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import pytest
 import yaml
-from scripted import elaborated, ends, goes_well, goes_wrong, stands_still, step
+
+from peer.scripted import elaborated, ends, goes_well, goes_wrong, stands_still, step
 
 
 def test_watching_a_job_from_a_pipe_tells_each_change_in_a_line(windlass, peer):

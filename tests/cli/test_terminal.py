@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from scripted import goes_well, stands_still
 
+from peer.scripted import goes_well, stands_still
 from windlass.cli.main import app
 
 PATIENCE = 30

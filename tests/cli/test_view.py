@@ -1,7 +1,7 @@
 import pytest
 from rich.cells import cell_len
-from scripted import Peer, step
 
+from peer.scripted import Peer, step
 from windlass.cli.render import clean, crop
 from windlass.cli.view import Frame, in_words, job_view
 

@@ -1,6 +1,6 @@
 import pytest
-from scripted import DROP
 
+from peer.scripted import DROP
 from windlass.client import Away, Client, Problem
 
 
@@ -108,7 +108,7 @@ def test_a_password_signs_in_too(peer):
     assert no.value.status == 401
 
 
-def test_nobody_there_is_told_in_a_line():
+def test_nobody_there_is_told_in_a_line(short_pauses):
     with Client("http://127.0.0.1:9") as client, pytest.raises(Away) as caught:
         client.service()
     assert str(caught.value) == "http://127.0.0.1:9 does not answer: Connection refused"

@@ -1,8 +1,8 @@
 import json
 
 import pytest
-from scripted import DROP, HANG, elaborated, ends, goes_well, step
 
+from peer.scripted import DROP, HANG, elaborated, ends, goes_well, step
 from windlass.client import Problem, follow, has_ended
 from windlass.client.sse import Message, messages
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from conftest import until
-from engine.shop import Stock, Workshop
+from engine.shop import Clear, Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
 from windlass.engine.known import skills
@@ -221,6 +221,22 @@ async def test_what_was_cancelled_does_not_complete(workshop: Workshop) -> None:
     assert await workshop.journal.settle(lease, told, End(Phase.COMPLETE, 100.0)) is None
     assert await workshop.kinds(lease.job) == []
     assert await workshop.journal.cancelled([lease.job]) == {lease.job}
+
+
+@pytest.mark.parametrize("by", ["cancel", "final"])
+async def test_who_waits_for_his_next_try_is_nudged_when_he_is_stopped(
+    workshop: Workshop, by: str
+) -> None:
+    await workshop.journal.enlist(crew(ME))
+    job = await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    await workshop.journal.settle(lease, [], End(Phase.RETRYING, None, due=3600.0))
+    if by == "cancel":
+        nudges = await workshop.journal.cancel(job, Asker("anna"), None)
+    else:
+        nudges = (await workshop.ask(Clear("s1", ""))).nudges
+    assert [nudge.job for nudge in nudges] == [job]
+    assert (await claimed(workshop)).cancelled
 
 
 async def test_events_sent_twice_stand_once(workshop: Workshop) -> None:

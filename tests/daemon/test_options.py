@@ -46,7 +46,9 @@ def test_flags_of_every_kind_arrive(tmp_path):
     settings = read(
         *("--data", str(tmp_path), "--listen", "127.0.0.1:9000", "--workers", "3"),
         *("--no-quickstart", "--tubes", "a", "--tubes", "b", "--cartridges", "/x"),
+        *("--keep-steps", "0.5"),
     )
+    assert settings.keep_steps == 0.5
     assert (settings.data, settings.listen, settings.workers) == (tmp_path, "127.0.0.1:9000", 3)
     assert settings.no_quickstart
     assert settings.tubes == ("a", "b")

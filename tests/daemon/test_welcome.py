@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from peer.scripted import goes_well, goes_wrong, start_peer, stop_peer
+from peer.scripted import goes_well, goes_wrong
 from windlass.daemon.welcome import greet, password_of, welcome
 from windlass.settings import Settings
 from windlass.store.schema import upgrade
@@ -13,11 +13,9 @@ PASSWORD = "a password of some length"
 
 
 @pytest.fixture
-def peer():
-    server = start_peer()
-    server.peer.passwords["admin"] = PASSWORD
-    yield server.peer
-    stop_peer(server)
+def peer(peer):
+    peer.passwords["admin"] = PASSWORD
+    return peer
 
 
 @pytest.fixture

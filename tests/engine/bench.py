@@ -44,7 +44,9 @@ class Bench:
         self.shelf: set[tuple[JobId, str]] = set()
         self.acts: defaultdict[Lease, list[Act]] = defaultdict(list)
         self.fences: defaultdict[JobId, int] = defaultdict(int)
-        self.sold: set[JobId] = set()  # jobs of which a one-way step has begun
+        self.sold: set[JobId] = (
+            set()
+        )  # jobs with a one-way step that has begun, or was done by hand
 
     def within(self, transaction: Any, job: JobId) -> "Bench":
         return self

@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from sqlalchemy import select
+from sqlalchemy import select, true
 
+from windlass.engine.hooks import Hooks
 from windlass.engine.job import Asker, Phase, Request
 from windlass.engine.journal import Crew, Submitted
 from windlass.engine.known import skills
@@ -19,6 +20,7 @@ from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.policy import Retry
 from windlass.engine.ringing import ring
 from windlass.engine.scope import Scope
+from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
 from windlass.errors import Refused, Transient
 from windlass.model.ids import new_id
@@ -156,19 +158,14 @@ class Workshop:
         self.journal = SqlJournal(database)
         self.shop = Shop()
         self.queue = DatastoreQueue("datastore:", database)
+        self.hooks: Hooks | None = None
 
     async def submit(self, operation: Operation[Any], owner: str = "anna", **more: Any) -> JobId:
         return (await self.ask(operation, owner, **more)).job
 
     async def ask(self, operation: Operation[Any], owner: str = "anna", **more: Any) -> Submitted:
         request = Request(operation, owner, Asker(owner), {}, **more)
-
-        async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
-            return await operation.reserve(self.shop.within(transaction, job))
-
-        submitted = await self.journal.submit(request, reserve)
-        await ring(self.queue, submitted.nudges)
-        return submitted
+        return await submit(self.journal, self.queue, self.shop, request, self.hooks)
 
     async def cancel(self, job: JobId) -> None:
         await ring(self.queue, await self.journal.cancel(job, Asker("anna"), None))
@@ -183,7 +180,8 @@ class Workshop:
             frozenset(skills(Operation)),
         )
         queue = DatastoreQueue("datastore:", self.database)
-        return Worker(self.journal, queue, self.shop, crew, beats_at(self.database.url))
+        beats = beats_at(self.database.url)
+        return Worker(self.journal, queue, self.shop, crew, beats, hooks=self.hooks)
 
     @asynccontextmanager
     async def working(self, workers: int = 1, slots: int = 10) -> AsyncIterator[list[Worker]]:
@@ -213,9 +211,10 @@ class Workshop:
                     return [phases[job] for job in these]
                 await asyncio.sleep(0.01)
 
-    async def phases(self, these: Collection[JobId]) -> dict[JobId, Phase]:
+    async def phases(self, these: Collection[JobId] = ()) -> dict[JobId, Phase]:
+        """Where these jobs are, or all."""
         async with self.database.read() as connection:
-            query = select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(these))
+            query = select(jobs.c.id, jobs.c.phase).where(jobs.c.id.in_(these) if these else true())
             return {JobId(row.id): Phase(row.phase) for row in await connection.execute(query)}
 
     async def kinds(self, job: JobId) -> list[str]:

@@ -1,20 +1,20 @@
 """What an engine's user hears of jobs, and what steps say."""
 
 import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import ClassVar
 
+import pytest
 from sqlalchemy import text
 
 from engine.shop import Put, Shop, Stock, Workshop
 from windlass.engine.hooks import Hooks
-from windlass.engine.job import Phase, Trouble
+from windlass.engine.job import Phase, Request, Trouble
 from windlass.engine.lease import JobId, Lease
 from windlass.engine.operation import Operation, Plan, Step
 from windlass.engine.record import StepRow
 from windlass.engine.steplog import LINES, say
+from windlass.errors import Refused
 
 
 class Heard(Hooks):
@@ -22,6 +22,15 @@ class Heard(Hooks):
 
     def __init__(self) -> None:
         self.heard: list[str] = []
+
+    async def before_submit(self, request: Request) -> None:
+        if request.owner == "nobody":
+            raise Refused("nobody may ask for anything")
+        self.heard.append("asked")
+
+    async def after_submit(self, job: JobId, request: Request) -> None:
+        self.heard.append(f"{job} accepted")
+        raise RuntimeError("a hook's failure is its own")
 
     async def before_try(self, lease: Lease, step: StepRow) -> None:
         self.heard.append(f"before {step.title}")
@@ -40,29 +49,46 @@ class Heard(Hooks):
         self.heard.append(f"{kind} buried: {why.text if why else ''}")
 
 
-@asynccontextmanager
-async def heard_by(workshop: Workshop, hooks: Hooks) -> AsyncIterator[None]:
-    async with workshop.working() as (worker,):
-        worker.hooks = hooks
-        yield
+@pytest.fixture
+def hooks(workshop: Workshop) -> Heard:
+    """Hears of all that happens in the workshop."""
+    workshop.hooks = heard = Heard()
+    return heard
 
 
-async def test_hooks_hear_tries_and_failures(workshop: Workshop) -> None:
-    hooks = Heard()
+async def test_hooks_hear_of_what_was_accepted(workshop: Workshop, hooks: Heard) -> None:
+    """One that fails afterwards changes nothing; the same request again is no new job."""
+    with pytest.raises(Refused, match="nonsense"):
+        await workshop.submit(Stock("s1", "nonsense"))
+    job = await workshop.submit(Stock("s1", "put a"), key="once")
+    assert await workshop.submit(Stock("s1", "put a"), key="once") == job
+    assert hooks.heard == ["asked", "asked", f"{job} accepted", "asked"]
+
+
+async def test_a_hook_may_refuse(workshop: Workshop, hooks: Heard) -> None:
+    with pytest.raises(Refused, match="nobody may"):
+        await workshop.submit(Stock("s1", "put a"), owner="nobody")
+    assert hooks.heard == []
+    assert await workshop.leftovers() == (0, 0)
+    assert await workshop.submit(Stock("s1", "put a")) == 1, "there was no job before"
+
+
+async def test_hooks_hear_tries_and_failures(workshop: Workshop, hooks: Heard) -> None:
     workshop.shop.refusals.add("put a")
-    async with heard_by(workshop, hooks):
-        for _ in range(4):
+    first = await workshop.submit(Stock("s1", "put a"))
+    async with workshop.working():
+        await workshop.ended(first)
+        for _ in range(3):
             await workshop.ended(await workshop.submit(Stock("s1", "put a")))
     told = ["before Put", "after Put: put a is refused", "before Put", "after Put: None"]
-    assert hooks.heard[:5] == [*told, "stock failed"]
+    assert hooks.heard[:7] == ["asked", "1 accepted", *told, "stock failed"]
     assert hooks.heard.count("stock failed") == 4
     assert hooks.heard.count("stock is failing") == 1
 
 
-async def test_hooks_hear_of_a_burial(workshop: Workshop) -> None:
-    hooks = Heard()
+async def test_hooks_hear_of_a_burial(workshop: Workshop, hooks: Heard) -> None:
     workshop.shop.refusals.add("sell a")
-    async with heard_by(workshop, hooks):
+    async with workshop.working():
         await workshop.ended(await workshop.submit(Stock("s1", "sell a")))
     assert hooks.heard[-1] == "stock buried: sell a is refused"
 

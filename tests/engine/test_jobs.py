@@ -285,6 +285,41 @@ async def test_a_delayed_job_joins_the_line_when_it_is_due(workshop: Workshop) -
     assert workshop.shop.acts == ["put first", "put late"]
 
 
+async def test_what_is_delayed_is_closed_with_what_it_is_about(workshop: Workshop) -> None:
+    """It would work on what was taken away meanwhile."""
+    late = await workshop.submit(Stock("s1/a", "put late", name="corner"), delay=3600)
+    deeper = await workshop.submit(Stock("s1/a/b", "put deep"), delay=3600)
+    final = await workshop.submit(Clear("s1/a", "put x"), delay=3600)
+    others = [await workshop.submit(Stock(s, "put c"), delay=3600) for s in ("s1", "s1/c", "s2")]
+    clear = await workshop.submit(Clear("s1/a", "put y"))
+    assert clear != final
+    for job in (late, deeper, final):
+        assert await workshop.phase(job) is Phase.CANCELLED
+        assert f"superseded by job {clear}" in (await workshop.row(job)).trouble
+    assert [await workshop.phase(job) for job in others] == [Phase.DELAYED] * 3
+    holds, _ = await workshop.leftovers()
+    assert holds == 0
+    for job in others:
+        await workshop.cancel(job)
+    async with workshop.working():
+        assert await workshop.ended(clear) == [Phase.COMPLETE]
+    assert await workshop.leftovers() == (0, 0)
+
+
+async def test_a_delayed_end_comes_when_it_is_due(workshop: Workshop) -> None:
+    """Until then nothing is closed; then all that was asked before it is."""
+    sooner = await workshop.submit(Stock("s1/a", "put a"))
+    final = await workshop.submit(Clear("s1/a", ""), delay=0.01)
+    assert await workshop.phase(sooner) is Phase.READY
+    later = await workshop.submit(Stock("s1/a", "put b"), delay=3600)
+    await until(workshop.journal.wake)
+    assert await workshop.phase(sooner) is Phase.CANCELLED
+    assert await workshop.phase(later) is Phase.CANCELLED
+    async with workshop.working():
+        assert await workshop.ended(final) == [Phase.COMPLETE]
+    assert workshop.shop.acts == []
+
+
 async def test_one_owners_burst_delays_another_by_a_turn(workshop: Workshop) -> None:
     for n in range(50):
         await workshop.submit(Stock(f"a{n}", f"put a{n}"), owner="anna")

@@ -219,7 +219,8 @@ class Engine(RuleBasedStateMachine):
             for job, fate in line
             if set(fate.operation.exclusive) == set(paths[0]) and fate.phase is not Phase.BURIED
         ]
-        before = [job for job, fate in self.line() if self.is_below(fate, paths[0])]
+        delayed = [(job, one) for job, one in self.fates.items() if one.phase is Phase.DELAYED]
+        before = [job for job, f in (*self.line(), *delayed) if self.is_below(f, paths[0])]
         phases = {job: self.fates[job].phase for job in before}
         job = self.ask(Sweep(*paths, plan), 0.0)
         if same:
@@ -230,7 +231,7 @@ class Engine(RuleBasedStateMachine):
             if phase is Phase.BURIED:
                 self.released.add(one)
                 fate.superseded = True
-            elif phase in (Phase.WAITING, Phase.READY) or one not in self.promised():
+            elif phase in (Phase.DELAYED, Phase.WAITING, Phase.READY) or one not in self.promised():
                 fate.cancelled = True
 
     def is_below(self, fate: Fate, paths: tuple[str, ...]) -> bool:
@@ -324,6 +325,8 @@ class Engine(RuleBasedStateMachine):
         self.released.add(job)
         if verb == "skip":
             fate.skipped.add(fate.operation.items[step[0]])
+            if self.sale(fate, step[0]):
+                self.bench.sold.add(job)
         if verb == "undo":
             fate.cancelled = True
         self.runner.run(self.look())
@@ -342,7 +345,14 @@ class Engine(RuleBasedStateMachine):
             return NotFound
         if verb == "skip" and not story.may_skip(step[0]):
             return Conflict
+        unsold = fate.cancelled and job not in self.bench.sold
+        if verb == "skip" and unsold and self.sale(fate, step[0]):
+            return Conflict
         return onward
+
+    def sale(self, fate: Fate, step: int) -> bool:
+        """Whether there is no way back from a step."""
+        return fate.operation.plan.replace(";", ",").split(",")[step] == "s"
 
     @precondition(lambda self: any(self.resources()))
     @rule(pick=PICK)
@@ -568,14 +578,22 @@ class Engine(RuleBasedStateMachine):
         assert sum(key.startswith("share:") for key in expected) <= LIMIT
 
     async def line_is_kept(self) -> None:
-        """Who is in line stands there with all its paths, and only a living worker holds a job."""
-        rows = await self.rows(text("SELECT job, path, exclusive FROM scopes"))
+        """Who is in line, or beside it till he is due, stands there with all his paths.
+
+        Only a living worker holds a job.
+        """
+        rows = await self.rows(text("SELECT job, path, exclusive, root FROM scopes"))
         expected = {
-            (job, path, path in fate.operation.exclusive)
-            for job, fate in self.line()
+            (job, path, path in fate.operation.exclusive, fate.in_line)
+            for job, fate in self.fates.items()
+            if fate.in_line or fate.phase is Phase.DELAYED
             for path in (*fate.operation.exclusive, *fate.operation.shared)
         }
-        assert {(row.job, row.path, bool(row.exclusive)) for row in rows} == expected
+        found = {
+            (row.job, row.path, bool(row.exclusive), not row.root.startswith("delayed:"))
+            for row in rows
+        }
+        assert found == expected
         lost = "SELECT id FROM jobs WHERE worker NOT IN (SELECT id FROM workers)"
         assert await self.rows(text(lost)) == []
 

@@ -1,10 +1,12 @@
 """Which jobs must wait for which."""
 
+from itertools import combinations
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from windlass.engine.lease import JobId
-from windlass.engine.scope import Scope, conflict, covers, waiting_for
+from windlass.engine.scope import Scope, blockers, conflict, covers
 
 PATHS = st.sampled_from(["d1", "d1/a1", "d1/a2", "d2", "d2/a1", "d", "d1/a"])
 SCOPES = st.builds(Scope, st.frozensets(PATHS, max_size=2), st.frozensets(PATHS, max_size=2))
@@ -31,11 +33,13 @@ def test_conflict_is_mutual(one: Scope, other: Scope) -> None:
 
 
 @given(st.lists(SCOPES, max_size=8))
-def test_the_first_never_waits_and_nobody_waits_for_a_later_one(scopes: list[Scope]) -> None:
+def test_a_line_empties_and_no_two_that_conflict_run_together(scopes: list[Scope]) -> None:
     line = [(JobId(number), scope) for number, scope in enumerate(scopes)]
-    waits = waiting_for(line)
-    assert not waits.get(JobId(0))
-    assert all(before < job for job, them in waits.items() for before in them)
+    while line:
+        free = [one for place, one in enumerate(line) if not blockers(one[1], line[:place])]
+        assert line[0] in free
+        assert not any(conflict(one, other) for (_, one), (_, other) in combinations(free, 2))
+        line = [one for one in line if one not in free]
 
 
 @given(SCOPES)

@@ -101,7 +101,7 @@ async def asked(folder: Path, name: str, id: AppId) -> JobId:
 async def finished(folder: Path, name: str, job: JobId, id: AppId) -> None:
     """Another worker goes on to the end; then everything is taken away."""
     async with opened(folder) as house:
-        await declare_dead(house)
+        await declare_dead(house.broker.journal)
         await work(house, job)
         view = await house.ended(job)
         assert view.phase is Phase.COMPLETE, view.trouble

@@ -1,8 +1,11 @@
 """The operator's verbs on jobs that were buried, on both datastores."""
 
+import asyncio
+
 import pytest
 from sqlalchemy import text
 
+from conftest import until
 from engine.shop import Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.lease import JobId
@@ -20,6 +23,28 @@ async def buried(workshop: Workshop, acts: str, *refusals: str) -> JobId:
     async with workshop.working():
         assert await workshop.ended(job) == [Phase.BURIED]
     workshop.shop.refusals.clear()
+    return job
+
+
+async def crashed(workshop: Workshop, acts: str, *, cancel: bool = False) -> JobId:
+    """A job that was set aside in its first step, before any point of no return."""
+    first = acts.partition(";")[0]
+    workshop.shop.gates[first] = asyncio.Event()
+    job = await workshop.submit(Stock("s1", acts))
+    async with workshop.working() as (worker,):
+        await until(lambda: workshop.shop.acts)
+        worker.stop()
+        worker.stop()
+    for _ in range(5):
+        dying = workshop.worker()
+        await workshop.journal.enlist(dying.crew)
+        await workshop.journal.claim(dying.crew, ["default"], 1)
+        if cancel:
+            await workshop.cancel(job)
+        await workshop.journal.retire(dying.crew.id)
+    del workshop.shop.gates[first]
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.BURIED]
     return job
 
 
@@ -111,6 +136,35 @@ async def test_a_half_done_step_is_skipped_backwards(workshop: Workshop) -> None
     async with workshop.working():
         assert await workshop.ended(job) == [Phase.FAILED]
     assert workshop.shop.acts[-1] == "take a"
+
+
+async def test_after_a_one_way_step_was_done_by_hand_there_is_no_way_back(
+    workshop: Workshop,
+) -> None:
+    job = await crashed(workshop, "put a; sell b")
+    await workshop.journal.skip(job, OPERATOR, "sold at the counter", 1)
+    with pytest.raises(Conflict, match="no return"):
+        await workshop.cancel(job)
+    workshop.shop.refusals.add("put a")
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.BURIED]
+    with pytest.raises(Conflict, match="no return"):
+        await workshop.journal.undo(job, OPERATOR, "")
+    workshop.shop.refusals.clear()
+    await workshop.journal.kick(job, OPERATOR, "")
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.COMPLETE]
+    assert set(workshop.shop.acts) == {"put a"}
+
+
+async def test_what_was_cancelled_gets_past_no_return_by_no_hand(workshop: Workshop) -> None:
+    """The cancel was promised first."""
+    job = await crashed(workshop, "put a; sell b", cancel=True)
+    with pytest.raises(Conflict, match="was cancelled"):
+        await workshop.journal.skip(job, OPERATOR, "sold at the counter", 1)
+    await workshop.journal.kick(job, OPERATOR, "")
+    async with workshop.working():
+        assert await workshop.ended(job) == [Phase.CANCELLED]
 
 
 UNREADABLE = {

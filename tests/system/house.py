@@ -51,8 +51,9 @@ class House:
         await self.broker.store.accounts.add(self.user, "no password")
         self.domain = await self.broker.store.domains.add("demo", self.user)
 
-    async def ask(self, operation: Operation[Any]) -> JobId:
-        request = Request(operation, self.user.id, Asker("anna"), {"domain": "demo"})
+    async def ask(self, operation: Operation[Any], delay: float = 0.0) -> JobId:
+        anna, demo = Asker("anna"), {"domain": "demo"}
+        request = Request(operation, self.user.id, anna, demo, delay=delay)
         return (await self.broker.submit(request)).job
 
     def creation(self, name: str = "blog") -> CreateApplication:
@@ -91,6 +92,7 @@ class House:
     async def counts(self) -> dict[str, int]:
         """How many rows each table has, but for those that stay by design."""
         stay = {"jobs", "events", "users", "domains", "roots", "workers", "intents", "keys"}
+        stay |= {"counters"}
         found = {}
         async with self.broker.store.database.read() as connection:
             for table in metadata.sorted_tables:

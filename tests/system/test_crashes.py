@@ -167,7 +167,7 @@ async def prepared(folder: Path, prepare: Callable[[House], Awaitable[JobId]]) -
 async def outcome(folder: Path, job: JobId) -> tuple[Phase, dict[str, Any]]:
     """Whoever worked is dead; another worker goes on to the end."""
     async with opened(folder, USER) as house:
-        await declare_dead(house)
+        await declare_dead(house.broker.journal)
         await work(house, job)
         view = await house.ended(job)
         assert view.trouble is None or view.trouble.text
@@ -219,7 +219,7 @@ async def test_a_cancel_between_crashes_takes_everything_back(tmp_path: Path) ->
     job = await prepared(base, create)
     assert await asyncio.to_thread(run_and_kill, base, USER, job, Kill(14, True))
     async with opened(base, USER) as house:
-        await declare_dead(house)
+        await declare_dead(house.broker.journal)
         await house.broker.cancel(job, Asker("anna"))
     phase, expected = await outcome(copied(base, tmp_path / "undisturbed"), job)
     assert phase is Phase.CANCELLED

@@ -1,11 +1,14 @@
 """Every operation on the broker, done and taken back, on both datastores and a pretended node."""
 
+from dataclasses import replace
+
 import pytest
 
 from conftest import until
 from system.house import House, working
-from windlass.app import LOCAL
+from windlass.app import LOCAL, worker_of
 from windlass.engine.job import Phase
+from windlass.engine.keeper import Retention
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import OverLimit, Taken
 from windlass.model.applications import AppState
@@ -59,6 +62,18 @@ async def test_only_the_newest_releases_stay(house: House) -> None:
             await house.done(house.deployment(creation.application))
     releases = await house.broker.store.applications.releases(creation.application)
     assert [one.number for one in releases] == [7, 6, 5, 4, 3]
+
+
+async def test_what_is_to_be_created_later_can_be_deleted_now(house: House) -> None:
+    creation = house.creation()
+    later = await house.ask(creation, delay=3600.0)
+    async with working(house):
+        await house.done(house.deletion(creation.application))
+    view = await house.broker.store.jobs.get(later)
+    assert view is not None
+    assert view.phase is Phase.CANCELLED
+    assert await house.is_empty()
+    await house.ask(house.creation())  # its name is free
 
 
 async def test_names_are_taken_at_the_door(house: House) -> None:
@@ -123,3 +138,9 @@ async def test_a_gear_that_nobody_knows_of_is_removed(house: House) -> None:
 
 async def is_gone(node: Node, gear: GearId) -> bool:
     return gear not in await node.gears()
+
+
+async def test_a_worker_keeps_for_as_long_as_it_was_told(house: House) -> None:
+    settings = replace(house.settings, keep_steps=0.5, keep_jobs=2)
+    assert worker_of(house.broker, settings).retention == Retention(steps=1800, rows=172_800)
+    assert worker_of(house.broker, house.settings).retention == Retention()

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import create_engine, event, text
 
 from system.house import House, settings_for
 from windlass.app import open_broker, worker_of
 from windlass.engine.lease import JobId, WorkerId
 from windlass.model.accounts import User
 from windlass.store.database import Database
+from windlass.store.journal import SqlJournal
 from windlass.store.sqlite import Sqlite, SqliteConnection
 
 
@@ -50,10 +51,22 @@ class Failing(Sqlite):
             os.kill(os.getpid(), signal.SIGKILL)
 
 
+COMPILED: dict[Any, Any] = {}  # statements, once for all trials
+DIALECT = create_engine("sqlite://").dialect
+
+
 def failing(url: str, kill: Kill | None) -> Database:
     database = Database(url)
-    database.inner = Failing(url.removeprefix("sqlite:///"), kill)
+    inner = database.inner = Failing(url.removeprefix("sqlite:///"), kill)
+    event.listen(inner.engine, "connect", be_quick)
+    inner.engine.dialect = DIALECT
+    inner.engine = inner.engine.execution_options(compiled_cache=COMPILED)
     return database
+
+
+def be_quick(connection: Any, _: object) -> None:
+    """Processes die here, and nobody pulls the plug."""
+    connection.execute("PRAGMA synchronous=OFF")
 
 
 @asynccontextmanager
@@ -108,13 +121,13 @@ def forked(working: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-async def declare_dead(house: House) -> None:
+async def declare_dead(journal: SqlJournal) -> None:
     """What another worker does after three seconds, at once."""
-    async with house.broker.store.database.read() as connection:
+    async with journal.database.read() as connection:
         rows = await connection.execute(text("SELECT id FROM workers"))
         workers = [WorkerId(id) for id in rows.scalars()]
     for worker in workers:
-        await house.broker.journal.retire(worker)
+        await journal.retire(worker)
 
 
 def copied(folder: Path, to: Path) -> Path:

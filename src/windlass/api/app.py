@@ -1,5 +1,6 @@
 """The API as one application: every noun's verbs under /broker/rest."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -15,6 +16,7 @@ from windlass.api import (
     health,
     job_events,
     jobs,
+    metrics,
     releases,
     service,
     users,
@@ -62,7 +64,7 @@ def build(broker: Broker, settings: Settings) -> Litestar:
     """The application on a broker, which stays the caller's to close."""
     front = Front(broker, settings)
     return Litestar(
-        route_handlers=[Router(ROOT, route_handlers=HANDLERS), health.health],
+        route_handlers=[Router(ROOT, route_handlers=HANDLERS), health.health, metrics.metrics],
         guards=[guard],
         before_send=[number_answer],
         exception_handlers={
@@ -84,10 +86,12 @@ def serving(front: Front):  # type: ignore[no-untyped-def]
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
-        await releases.sweep(front.broker)
+        sweeping = asyncio.ensure_future(releases.keep_swept(front.broker))
         try:
             yield
         finally:
+            sweeping.cancel()
+            await asyncio.wait({sweeping})
             await front.close()
 
     return life

@@ -18,13 +18,15 @@ from windlass.model.accounts import FULL, READ
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="windlass", Basic realm="windlass", charset="UTF-8"'}
 OPEN = {"open": True}  # the option of a handler that needs no sign-in
 HARMLESS = {"harmless": True}  # and of one that changes nothing, whatever the method
+PLAIN = {"plain": True}  # and of one that is outside of the API's versions
 LONGEST = 1024  # bytes of credentials
 Connection = ASGIConnection[Any, Any, Any, Any]
 
 
 async def guard(connection: Connection, handler: BaseRouteHandler) -> None:
     """Let in who may come in; it runs before the body is read."""
-    check_version(connection.headers.get("accept", ""))
+    if not handler.opt.get("plain"):
+        check_version(connection.headers.get("accept", ""))
     if handler.opt.get("open"):
         return
     caller = await signed_in(connection)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -30,7 +31,8 @@ from windlass.operations.releases import DeployRelease
 
 MOST = 100 << 20  # bytes of an archive as it is sent
 PIECE = 1 << 20  # bytes that are written at once
-STALE = 3600.0  # seconds after which a half archive is nobody's
+STALE = 3600.0  # seconds after which an archive that no job knows is nobody's
+SWEEP = 1800.0  # seconds between looks for these, about
 PART = "part-"
 ARCHIVES = ("octet-stream", "x-tar", "gzip", "x-gzip", "x-bzip2", "x-xz")
 
@@ -128,7 +130,7 @@ def finish(file: BinaryIO, rest: bytes) -> None:
 async def hand_in(
     request: Asked, application: Application, release: ReleaseId, part: Path
 ) -> JobId:
-    """Put the archive where the job looks for it, and make the job; both, or nothing."""
+    """Put the archive where the job looks for it, and make the job; never a job without it."""
     front = request.front
     target = front.broker.archive(release)
     operation = DeployRelease(application.domain, application.id, named(application), release)
@@ -139,13 +141,25 @@ async def hand_in(
             part.rename(target)
         try:
             submitted = await submit_on(request, operation, application)
-        except BaseException:
+        except Transient:
+            raise  # the job may be there after all; what no job knows is swept by and by
+        except Exception:
             if placed:
                 target.unlink(missing_ok=True)
             raise
         if placed and not submitted.fresh:
             target.unlink(missing_ok=True)  # that job has had its own already
         return submitted.job
+
+
+async def keep_swept(broker: Broker) -> None:
+    """Sweep again and again, until cancelled."""
+    while True:
+        try:
+            await sweep(broker)
+        except (Transient, OSError) as error:
+            log.warning("archives.unswept", why=str(error))
+        await asyncio.sleep(SWEEP * random.uniform(0.8, 1.2))
 
 
 async def sweep(broker: Broker) -> None:

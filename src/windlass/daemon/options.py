@@ -56,7 +56,7 @@ def metavar(one: Field[Any]) -> str:
     """What stands behind the flag in `--help`."""
     if one.name in ("listen", "apps"):
         return "HOST:PORT"
-    if one.type is int:
+    if one.type in (int, float):
         return "N"
     return "FOLDER" if one.type in (Path, tuple[Path, ...]) else "TEXT"
 

@@ -1,7 +1,10 @@
 """`windlassd work`: one worker, in the foreground."""
 
 import asyncio
+import os
 import signal
+
+import structlog
 
 from windlass.app import open_broker, worker_of
 from windlass.daemon.logs import start_logging
@@ -11,6 +14,10 @@ from windlass.daemon.signals import Stop
 from windlass.engine.worker import Worker
 from windlass.operations.strays import keep_tidy
 from windlass.settings import Settings
+
+LAST_WORDS = 4.0  # seconds to hand over what we have, once we are to leave now
+
+log = structlog.get_logger()
 
 
 @takes()
@@ -31,15 +38,18 @@ async def working(settings: Settings) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGUSR2, worker.pause)
         asyncio.get_running_loop().add_signal_handler(signal.SIGCONT, worker.resume)
         await worker.run()
-        obeying.cancel()
         tidying.cancel()
     finally:
         await broker.close()
+    obeying.cancel()
 
 
 async def obey(worker: Worker, stop: Stop) -> None:
-    """Pass our wishes on."""
+    """Pass our wishes on; whoever cannot end even now, others will find dead."""
     await stop.asked.wait()
     worker.stop()
     await stop.now.wait()
     worker.stop()
+    await asyncio.sleep(LAST_WORDS)
+    log.critical("worker.cut_short", worker=worker.crew.id)
+    os._exit(os.EX_TEMPFAIL)  # the datastore is away, perhaps for good

@@ -1,6 +1,7 @@
 """Hooks: what an engine's user may do around jobs, as backburner's and Resque's users are used to.
 
-They run in the worker, beside the work: one that fails is logged, and changes nothing.
+Those around submitting run in the process that submits, all others in the worker, beside the work.
+One that fails is logged, and changes nothing; only `before_submit` has a say.
 """
 
 from collections.abc import Awaitable
@@ -8,8 +9,8 @@ from typing import Any
 
 import structlog
 
-from windlass.engine.job import Trouble
-from windlass.engine.lease import Lease
+from windlass.engine.job import Request, Trouble
+from windlass.engine.lease import JobId, Lease
 from windlass.engine.record import StepRow
 
 log = structlog.get_logger()
@@ -18,7 +19,17 @@ FAILING = 3  # failures of one operation on one target in a day
 
 
 class Hooks:
-    """Override what you need; each is called once where it says, at least."""
+    """Override what you need.
+
+    None is called twice for the same thing by one process; a process that dies may have called
+    none, and who goes on with its job may call one again.
+    """
+
+    async def before_submit(self, request: Request) -> None:
+        """A request has come, perhaps again; Refused makes it none, and so does any other error."""
+
+    async def after_submit(self, job: JobId, request: Request) -> None:
+        """A new job was accepted and is durable; a worker may be at it already."""
 
     async def before_try(self, lease: Lease, step: StepRow) -> None:
         """A step is about to be tried (or taken back)."""

@@ -156,7 +156,10 @@ class Journal(Protocol):
         """Which of these jobs are to be taken back."""
 
     async def failures(self, job: JobId) -> int:
-        """How often the same operation on the same scope has failed in the last day."""
+        """How often the same operation on the same scope has failed in a day, up to this job.
+
+        The time that makes it failing is counted.
+        """
 
     async def wake(self) -> list[Nudge]:
         """Let delayed and retrying jobs that are due take their place."""

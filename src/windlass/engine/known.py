@@ -64,13 +64,15 @@ def revive(base: type[K], kind: str, version: int, data: dict[str, Any]) -> K:
         raise Refused(f"the stored {kind} cannot be read: {error}") from None
 
 
+def known(base: type[K]) -> list[type[K]]:
+    """The classes of this process that are operations, or steps."""
+    return [cls for cls in _classes.values() if issubclass(cls, base)]
+
+
 def skills(base: type[Known]) -> set[str]:
     """What this process can revive, as `kind:version`: its own versions and those before them."""
     return {
-        skill(kind, version)
-        for kind, cls in _classes.items()
-        if issubclass(cls, base)
-        for version in range(1, cls.version + 1)
+        skill(cls.kind, version) for cls in known(base) for version in range(1, cls.version + 1)
     }
 
 

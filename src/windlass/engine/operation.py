@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
-from windlass.engine.known import Known
+from windlass.engine.known import Known, known
 from windlass.engine.lease import JobId, Lease
 from windlass.engine.policy import PATIENT, Retry
 from windlass.engine.scope import Scope
@@ -108,3 +108,8 @@ class Operation(Known, Generic[W], base=True):
         """Read, choose every id and name, and yield steps; a tuple is a stage, side by side."""
         return
         yield  # an empty plan: done at once
+
+
+def tubes() -> list[str]:
+    """The tubes of all operations that are known here."""
+    return sorted({operation.tube for operation in known(Operation)}) or [Operation.tube]

@@ -26,13 +26,13 @@ class Retry:
 
     @classmethod
     def cubic(cls, attempts: int = 10) -> "Retry":
-        """About as patient as backburner's n^3: a quarter of an hour over ten tries."""
-        return cls(attempts=attempts, first=5, factor=1.8)
+        """About as patient as backburner's n^3 + 5: half an hour over ten tries."""
+        return cls(attempts=attempts, first=6, factor=1.9, longest=1000)
 
     @classmethod
     def quartic(cls, attempts: int = 25) -> "Retry":
-        """About as patient as delayed_job's n^4: days over twenty-five tries."""
-        return cls(attempts=attempts, first=5, factor=2.0, longest=86_400)
+        """About as patient as delayed_job's n^4 + 5: three weeks over twenty-five tries."""
+        return cls(attempts=attempts, first=5, factor=2.0, longest=172_800)
 
 
 PATIENT = Retry(attempts=12, first=0.5, factor=2.0, longest=60.0)  # for undo: five minutes or so

@@ -1,6 +1,7 @@
 """A worker's pulse: beats from a thread of its own, and an eye on the others' beats."""
 
 import asyncio
+import contextlib
 import os
 import threading
 import time
@@ -16,6 +17,7 @@ from windlass.errors import LeaseLost, Transient
 
 BEAT = 0.5  # seconds between beats
 STANDSTILL = 3.0  # seconds of another worker's beat, on our own monotonic clock: it is dead
+RETIRING = 4  # at a time; each may wait for what its dead worker has locked
 STUCK = 30.0  # seconds that the worker's loop may not answer: the process ends
 
 log = structlog.get_logger()
@@ -74,6 +76,7 @@ class Pulse(threading.Thread):
         self.loop = asyncio.get_running_loop()
         self.confirmed = self.answered = time.monotonic()
         self.over = threading.Event()
+        self.retiring: dict[WorkerId, asyncio.Future[None]] = {}
 
     @property
     def faint(self) -> bool:
@@ -105,16 +108,35 @@ class Pulse(threading.Thread):
             except Exception:
                 log.exception("pulse.stumbled")
             await asyncio.to_thread(self.over.wait, BEAT)
-        if beats is not None:
-            await beats.close()
+        await self.let_go(beats)
 
     async def beat_once(self, beats: Beats, watch: Watch) -> None:
         """One beat, and a look at the others'."""
         counters = await beats.beat(self.me)
         self.confirmed = time.monotonic()
         for worker in watch.dead(counters, self.confirmed):
-            nudges = await beats.retire(worker)
-            self.tell(self.freed, nudges)
+            if worker not in self.retiring and len(self.retiring) < RETIRING:
+                self.retiring[worker] = asyncio.ensure_future(self.retire(beats, worker))
+
+    async def retire(self, beats: Beats, worker: WorkerId) -> None:
+        """Declare a worker dead, beside the beats: frozen in a transaction it makes us wait."""
+        try:
+            self.tell(self.freed, await beats.retire(worker))
+        except Transient:
+            pass  # the next beat finds it dead again
+        except Exception:
+            log.exception("pulse.stumbled", dead=worker)
+        finally:
+            del self.retiring[worker]
+
+    async def let_go(self, beats: Beats | None) -> None:
+        """Leave the dead to the others, and the connection."""
+        for task in (left := list(self.retiring.values())):
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        if beats is not None:
+            with contextlib.suppress(Transient, TimeoutError):
+                await asyncio.wait_for(beats.close(), STANDSTILL)
 
     def check_loop(self) -> None:
         """End the process if the worker's loop has not answered for too long."""

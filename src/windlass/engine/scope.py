@@ -5,7 +5,7 @@ but not those who want something below it. So two applications of one domain are
 side, each holding the domain shared, and renaming the domain waits for both.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
@@ -55,11 +55,6 @@ def conflict(one: Scope, other: Scope) -> bool:
 def blockers(scope: Scope, before: Iterable[tuple[JobId, Scope]]) -> list[JobId]:
     """The jobs before it in line that a job must wait for."""
     return [job for job, theirs in before if conflict(scope, theirs)]
-
-
-def waiting_for(line: Sequence[tuple[JobId, Scope]]) -> dict[JobId, list[JobId]]:
-    """For each job of a line, in the order asked, those it waits for; runnable ones have none."""
-    return {job: blockers(scope, line[:place]) for place, (job, scope) in enumerate(line)}
 
 
 def within(paths: Collection[str], scope: Scope) -> bool:

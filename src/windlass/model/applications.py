@@ -23,6 +23,9 @@ class AppState(StrEnum):
     BROKEN = "broken"
 
 
+UNDER_WAY = (AppState.CREATING, AppState.DEPLOYING, AppState.DELETING)  # a job is at it
+
+
 @dataclass(frozen=True)
 class Domain:
     """A namespace of applications, and whose it is."""

@@ -139,11 +139,6 @@ SELECT = (
 )
 
 
-def half_made(row: Any) -> bool:
-    """Whether the job that was making it was closed before it had ended."""
-    return bool(row.state == AppState.CREATING and row.job is None)
-
-
 def application_of(row: Any) -> Application:
     """An application from its row and its domain's."""
     return Application(
@@ -153,7 +148,7 @@ def application_of(row: Any) -> Application:
         owner=UserId(row.owner),
         name=row.name,
         cartridge=row.cartridge,
-        state=AppState.BROKEN if half_made(row) else AppState(row.state),
+        state=AppState(row.state),
         maker=row.job,
         leaving=row.leaving,
         release=ReleaseId(row.release) if row.release else None,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 
 from windlass.store.access import Access
-from windlass.store.tables import jobs, workers
+from windlass.store.tables import CLAIMABLE, jobs, workers
 
 MOST = 10_000  # waiting jobs that are looked at for skills that nobody has
 
@@ -57,7 +57,7 @@ class Crews:
 
     async def unable(self) -> list[str]:
         """What ready jobs wait for and no living worker has: skills, machines, tubes."""
-        waiting = select(jobs.c.tube, jobs.c.skill, jobs.c.machine).where(jobs.c.claimable)
+        waiting = select(jobs.c.tube, jobs.c.skill, jobs.c.machine).where(CLAIMABLE)
         async with self.access.read() as connection:
             wanted = {tuple(row) for row in await connection.execute(waiting.limit(MOST))}
         crew = await self.all()

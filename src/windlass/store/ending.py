@@ -10,7 +10,7 @@ from windlass.engine.journal import End
 from windlass.engine.lease import Lease
 from windlass.engine.queue import Nudge
 from windlass.errors import LeaseLost
-from windlass.store import line
+from windlass.store import counters, line
 from windlass.store.connection import Connection
 from windlass.store.database import now
 from windlass.store.intents import cancelled
@@ -31,6 +31,8 @@ async def settle(connection: Connection, lease: Lease, end: End) -> list[Nudge] 
     if end.phase is Phase.RETRYING and end.due and await cancelled(connection, [lease.job]):
         end = replace(end, due=0.0)  # a wait ends at once
     await connection.execute(update(jobs).where(jobs.c.id == lease.job).values(**written(row, end)))
+    if end.phase is Phase.BURIED:
+        await counters.count(connection, counters.BURIED, row.kind)
     if end.phase not in FOR_GOOD:
         return [Nudge(row.tube, lease.job, row.priority)] if end.due == 0 else []
     await hand_over(connection, lease, end)
@@ -40,7 +42,7 @@ async def settle(connection: Connection, lease: Lease, end: End) -> list[Nudge] 
 
 async def held(connection: Connection, lease: Lease, *, lock: bool = False) -> Any:
     """The job's row; LeaseLost if somebody else holds it by now."""
-    query = select(jobs.c.tube, jobs.c.priority, jobs.c.scope, jobs.c.crashes).where(
+    query = select(jobs.c.kind, jobs.c.tube, jobs.c.priority, jobs.c.scope, jobs.c.crashes).where(
         jobs.c.id == lease.job, jobs.c.lease == lease.number, jobs.c.worker == lease.worker
     )
     row = (await connection.execute(query.with_for_update() if lock else query)).first()

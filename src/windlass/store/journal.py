@@ -11,20 +11,21 @@ from sqlalchemy import ColumnElement, Select, delete, func, insert, select, upda
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
+from windlass.engine.hooks import FAILING
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
 from windlass.engine.journal import Claimed, Crew, End, Event, Reserve, Submitted
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, NotFound, Taken, Transient
-from windlass.store import claiming, ending, intents, line, submission, verbs
+from windlass.store import claiming, counters, ending, intents, line, submission, verbs
 from windlass.store.claiming import History
 from windlass.store.connection import Connection
 from windlass.store.database import Database, now
 from windlass.store.flusher import FIRST, LONGEST, Flusher
 from windlass.store.intents import CANCEL, NO_RETURN
 from windlass.store.rows import EventRow, dumps, scope_of
-from windlass.store.tables import events, jobs, keys, workers
+from windlass.store.tables import FAILED, events, jobs, keys, workers
 from windlass.store.tables import intents as intents_table
 
 BATCH = 500  # jobs of one transaction of housekeeping
@@ -177,8 +178,7 @@ class SqlJournal:
                 raise Conflict(
                     f"job {job} is past the point of no return and will go on to its end", job=job
                 )
-            await intents.hurry(connection, job)
-            return []
+            return await intents.hurry(connection, job)
 
     async def kick(self, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
         """Send a buried job round again."""
@@ -206,16 +206,24 @@ class SqlJournal:
             return await intents.cancelled(connection, of)
 
     async def failures(self, job: JobId) -> int:
-        """How often the same operation on the same scope has failed in the last day."""
-        mine = select(jobs.c.kind, jobs.c.scope).where(jobs.c.id == job).subquery()
+        """How often the same operation on the same scope has failed in a day, up to this job.
+
+        The time that makes it failing is counted.
+        """
+        mine = select(jobs.c.kind, jobs.c.scope, jobs.c.ended).where(jobs.c.id == job).subquery()
         query = (
             select(func.count())
             .select_from(jobs)
             .join(mine, (jobs.c.kind == mine.c.kind) & (jobs.c.scope == mine.c.scope))
-            .where(jobs.c.phase == Phase.FAILED, jobs.c.ended > now() - DAY)
+            .where(FAILED, jobs.c.ended.between(mine.c.ended - DAY, mine.c.ended))
         )
         async with self.database.read() as connection:
-            return int(await one(connection, query))
+            times = int(await one(connection, query))
+        if times == FAILING:
+            async with self.database.write() as connection:
+                kind = await one(connection, select(jobs.c.kind).where(jobs.c.id == job))
+                await counters.count(connection, counters.FAILING, kind)
+        return times
 
     # -- housekeeping ----------------------------------------------------------------------
 
@@ -257,22 +265,26 @@ class SqlJournal:
             place = await line.lock(connection, scope.roots())
             row = (
                 await connection.execute(
-                    select(jobs.c.id, jobs.c.tube, jobs.c.priority)
+                    select(jobs.c.id, jobs.c.tube, jobs.c.priority, jobs.c.final)
                     .where(jobs.c.id == job, jobs.c.phase == Phase.DELAYED)
                     .with_for_update()
                 )
             ).first()
             if row is None:
                 return []
-            blocking = line.waits(scope, await line.read(connection, scope.roots()))
-            blocking = await line.await_them(connection, blocking)
+            before = await line.read(connection, scope.roots())
+            blocking = await line.await_them(connection, line.waits(scope, before))
+            await line.leave(connection, job)
             await line.join(connection, job, scope)
             await connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job)
                 .values(phase=Phase.WAITING, due=None, place=place)
             )
-            return [] if blocking else await line.make_ready(connection, [row])
+            nudges = [] if blocking else await line.make_ready(connection, [row])
+            if row.final:
+                nudges += await intents.supersede(connection, job, scope, before)
+            return nudges
 
     async def prune(self, complete_after: float, rows_after: float) -> int:
         """Forget steps of what completed, and what ended long ago, a batch at a time."""

@@ -4,6 +4,7 @@ from windlass.engine.lease import Lease
 from windlass.store.access import Access
 from windlass.store.accounts import Accounts
 from windlass.store.applications import Applications
+from windlass.store.census import Census
 from windlass.store.connection import Connection
 from windlass.store.crew import Crews
 from windlass.store.database import Database
@@ -28,3 +29,4 @@ class Store:
         self.routing = Routing(access)
         self.jobs = Jobs(access)
         self.crews = Crews(access)
+        self.census = Census(access)

@@ -15,9 +15,9 @@ from windlass.engine.known import skill
 from windlass.engine.lease import JobId
 from windlass.engine.operation import Hold
 from windlass.engine.queue import Nudge
-from windlass.engine.scope import Scope, within
+from windlass.engine.scope import Scope
 from windlass.errors import Conflict, OverLimit, Refused, Taken
-from windlass.store import line
+from windlass.store import delays, line
 from windlass.store.connection import Connection
 from windlass.store.database import greatest
 from windlass.store.intents import supersede
@@ -49,15 +49,13 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
         await try_again(connection, request.retry_of, job)
     found = await reserve(connection, job)
     await hold(connection, job, found)
-    if phase is not Phase.DELAYED:
+    if phase is Phase.DELAYED:
+        await delays.stand_by(connection, job, scope)
+    else:
         await line.join(connection, job, scope)
     nudges: list[Nudge] = []
-    if operation.final:
-        below = [one for one in before if within(scope.exclusive, one.scope)]
-        await supersede(connection, job, below)
-        # Those that were closed may have stood in other lines too.
-        lines = {*scope.roots(), *(root for one in below for root in one.scope.roots())}
-        nudges = await line.advance(connection, lines)
+    if operation.final and phase is not Phase.DELAYED:
+        nudges = await supersede(connection, job, scope, before)
     await keep_key(connection, request, job)
     if phase is Phase.READY:
         nudges = [*nudges, Nudge(operation.tube, job, priority(request))]

@@ -33,6 +33,12 @@ metadata = MetaData(
 
 Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only an INTEGER
 
+# The condition of an index, in its own words: SQLite finds the index by nothing else (by no
+# `claimable = 1`, as SQLAlchemy would write it).
+CLAIMABLE = text("claimable")
+ASIDE = text("phase IN ('waiting', 'buried')")
+FAILED = text("phase = 'failed'")
+
 # -- the engine's --------------------------------------------------------------------------
 
 workers = Table(
@@ -99,8 +105,8 @@ jobs = Table(
         "priority",
         "turn",
         "id",
-        sqlite_where=text("claimable"),
-        postgresql_where=text("claimable"),
+        sqlite_where=CLAIMABLE,
+        postgresql_where=CLAIMABLE,
     ),
     Index(
         "ix_jobs_due",
@@ -123,10 +129,25 @@ jobs = Table(
         sqlite_where=text("ended IS NOT NULL"),
         postgresql_where=text("ended IS NOT NULL"),
     ),
+    Index(  # who stands aside, for whoever counts them: a few of however many there are
+        "ix_jobs_aside",
+        "tube",
+        "phase",
+        sqlite_where=ASIDE,
+        postgresql_where=ASIDE,
+    ),
+    Index(
+        "ix_jobs_failed",
+        "kind",
+        "scope",
+        "ended",
+        sqlite_where=FAILED,
+        postgresql_where=FAILED,
+    ),
     sqlite_autoincrement=True,  # the number of a job that was forgotten never returns
 )
 
-scopes = Table(  # of jobs in line only
+scopes = Table(  # of jobs in line, and of delayed ones at roots of their own
     "scopes",
     metadata,
     Column("job", Number, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
@@ -190,6 +211,14 @@ keys = Table(  # idempotency keys, for a day
     Column("digest", Text, nullable=False),
     Column("job", Number, nullable=False),
     Column("at", Float, nullable=False),
+)
+
+counters = Table(  # what has happened how often: jobs may be forgotten, this is not
+    "counters",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, primary_key=True),
+    Column("times", BigInteger, nullable=False),
 )
 
 # -- the platform's ------------------------------------------------------------------------

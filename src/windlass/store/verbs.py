@@ -7,6 +7,7 @@
 | undo    | is taken back, before the point of no return | refused: that is what it is at      |
 | discard | is closed as it is                         | is closed as it is                    |
 
+To skip a one-way step passes the point of no return.
 Any other job: refused, with what to do instead.
 """
 
@@ -21,14 +22,14 @@ from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.policy import Direction
 from windlass.engine.queue import Nudge
-from windlass.engine.record import Record, StepState
+from windlass.engine.record import Record, StepRow, StepState
 from windlass.errors import Conflict, NotFound
 from windlass.store import line
 from windlass.store.claiming import histories
 from windlass.store.connection import Connection
-from windlass.store.intents import tell
+from windlass.store.intents import NO_RETURN, abandon, promise, tell
 from windlass.store.rows import dumps, scope_of
-from windlass.store.tables import holds, intents, jobs
+from windlass.store.tables import intents, jobs
 
 
 @dataclass(frozen=True)
@@ -59,9 +60,20 @@ async def skip(
     undone = row.state is StepState.UNDONE or not row.touched
     if undone if back else row.state in (StepState.DONE, StepState.SKIPPED):
         raise Conflict(f"step {step} of job {job} is {row.state} already", field="step")
+    if row.one_way and not found.record.no_return:
+        await pass_no_return(connection, found, row)
     await keep(connection, job, "skip", asker, reason)
     await tell(connection, job, EventKind.SKIPPED, step=step, undo=back, by=asker.login)
     return await go_on(connection, found, asker, reason)
+
+
+async def pass_no_return(connection: Connection, found: Aside, row: StepRow) -> None:
+    """A one-way step that was done by hand is as final as one that has begun."""
+    if not await promise(connection, found.job, NO_RETURN):
+        raise Conflict(
+            f"job {found.job} was cancelled, and {row.title} leaves no way back; kick or undo it"
+        )
+    await tell(connection, found.job, EventKind.BEGUN, step=row.number)
 
 
 async def undo(connection: Connection, job: JobId, asker: Asker, reason: str) -> list[Nudge]:
@@ -88,7 +100,7 @@ async def discard(connection: Connection, job: JobId, asker: Asker, reason: str)
         .where(jobs.c.id == job)
         .values(phase=Phase.DISCARDED, claimable=False, ended=time.time())
     )
-    await connection.execute(update(holds).where(holds.c.job == job).values(job=None))
+    await abandon(connection, job)
     await line.leave(connection, job)
     return await line.advance(connection, roots)
 
