@@ -38,8 +38,8 @@ class Failing(Sqlite):
         self.writes = 0
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[SqliteConnection]:
-        async with super().write() as connection:
+    async def write(self, *, lasting: bool = True) -> AsyncIterator[SqliteConnection]:
+        async with super().write(lasting=False) as connection:  # who is killed loses no page
             before = connection.driver.total_changes
             yield connection
             self.writes += connection.driver.total_changes > before

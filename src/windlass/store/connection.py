@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from sqlalchemy import CursorResult, Executable
 
+from windlass.store.prepared import Prepared
+
 Rows = Sequence[dict[str, Any]]
 
 
@@ -19,3 +21,9 @@ class Connection(Protocol):
         self, statement: Executable, values: dict[str, Any] | Rows | None = None
     ) -> CursorResult[Any]:
         """Run a statement; many rows of values run it once for each."""
+
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a prepared statement: its rows."""
+
+    async def run_all(self, statement: Prepared, rows: Rows) -> None:
+        """Run a prepared statement once for each row of values."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -19,9 +19,11 @@ from windlass.engine.lease import Lease, WorkerId
 from windlass.errors import LeaseLost, Refused, Transient
 from windlass.store.connection import Connection, Rows
 from windlass.store.notify import Notifier
+from windlass.store.prepared import Prepared
 from windlass.store.sqlite import Sqlite
 from windlass.store.tables import workers
 
+WRITERS = 8  # transactions side by side in one process; the others wait
 NOT_THERE = InterfaceError | asyncpg.InterfaceError  # as SQLAlchemy says it, and the driver
 AWAY = ("08", "40", "53", "57P", "55P03")  # SQLSTATEs after which asking again may help
 
@@ -62,8 +64,9 @@ class PostgresConnection:
 
     dialect = "postgresql"
 
-    def __init__(self, inner: AsyncConnection) -> None:
+    def __init__(self, inner: AsyncConnection, driver: Any = None) -> None:
         self.inner = inner
+        self.driver = driver  # asyncpg's own, where it is used beside SQLAlchemy
 
     async def execute(
         self, statement: Executable, values: dict[str, Any] | Rows | None = None
@@ -71,13 +74,35 @@ class PostgresConnection:
         """Run a statement."""
         return await self.inner.execute(statement, values)
 
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a prepared statement."""
+        text = statement.on(self.dialect)
+        rows: Sequence[Sequence[Any]] = await self.driver.fetch(
+            text, *statement.values(self.dialect, values)
+        )
+        return rows
+
+    async def run_all(self, statement: Prepared, rows: Rows) -> None:
+        """Run it for each row, in one round trip."""
+        text = statement.on(self.dialect)
+        if len(rows) == 1:
+            await self.driver.fetch(text, *statement.values(self.dialect, rows[0]))
+        else:
+            values = [statement.values(self.dialect, row) for row in rows]
+            await self.driver.executemany(text, values)
+
 
 # Who is frozen inside a transaction holds its rows, the fence too: the server ends it for him.
 FROZEN = {"idle_in_transaction_session_timeout": "10s"}
+# Plans are kept; one that was made while a table was empty must do when it has filled.
+PLANS = {"enable_seqscan": "off", "jit": "off"}
 
 
 class Postgres:
-    """A server: a small pool of connections."""
+    """A server: a small pool of connections, and some that write and are kept in hand.
+
+    A pool's check-out and reset would cost a writer more than its statements.
+    """
 
     dialect = "postgresql"
 
@@ -85,18 +110,47 @@ class Postgres:
         self.url = url
         self.engine = create_async_engine(
             "postgresql+asyncpg" + url[url.index("://") :],
-            pool_size=8,
+            pool_size=2 * WRITERS,
             max_overflow=0,
             pool_timeout=30,
             pool_pre_ping=False,
-            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": FROZEN},
+            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": FROZEN | PLANS},
         )
+        self.room = asyncio.Semaphore(WRITERS)
+        self.idle: list[PostgresConnection] = []
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[PostgresConnection]:
         """A transaction."""
-        async with self.engine.begin() as inner:
-            yield PostgresConnection(inner)
+        async with self.room:
+            while self.idle and self.idle[-1].driver.is_closed():
+                await drop(self.idle.pop())
+            writer = self.idle.pop() if self.idle else await self.writer()
+            try:
+                await writer.driver.execute("BEGIN")
+                yield writer
+                await writer.driver.execute("COMMIT")
+            except BaseException as error:
+                await self.undo(writer, error)
+                raise
+            self.idle.append(writer)
+
+    async def writer(self) -> PostgresConnection:
+        """A connection whose transactions are ours to begin and to end."""
+        inner = await self.engine.connect()
+        await inner.execution_options(isolation_level="AUTOCOMMIT")
+        driver = (await inner.get_raw_connection()).driver_connection
+        return PostgresConnection(inner, driver)
+
+    async def undo(self, writer: PostgresConnection, error: BaseException) -> None:
+        """Roll back; what was cut off in the middle, or does not answer, is not used again."""
+        if isinstance(error, Exception):
+            try:
+                await writer.driver.execute("ROLLBACK", timeout=5)
+                return self.idle.append(writer)
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+                pass
+        await drop(writer)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[PostgresConnection]:
@@ -107,7 +161,16 @@ class Postgres:
 
     async def close(self) -> None:
         """Close the pool."""
+        while self.idle:
+            await self.idle.pop().inner.close()
         await self.engine.dispose()
+
+
+async def drop(writer: PostgresConnection) -> None:
+    """Let go of a connection that is not to be used again."""
+    writer.driver.terminate()
+    await writer.inner.invalidate()
+    await writer.inner.close()
 
 
 class Database:

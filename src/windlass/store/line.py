@@ -4,11 +4,12 @@ Lock in one statement, read in the next: a statement that does both sees what wa
 waited, and leaves a waiter for ever.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import case, delete, insert, select, update
+from sqlalchemy import bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.job import IN_LINE, Phase
@@ -17,6 +18,7 @@ from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope, blockers
 from windlass.errors import TooMany
 from windlass.store.connection import Connection
+from windlass.store.prepared import Prepared
 from windlass.store.tables import jobs, roots, scopes
 
 LIVE = 100  # jobs in one root's line; the next is refused
@@ -34,17 +36,19 @@ class Placed:
     scope: Scope
 
 
+TAKE = upsert(roots).values(path=bindparam("path"), place=1)
+TAKE_PLACE = Prepared(
+    TAKE.on_conflict_do_update(
+        index_elements=[roots.c.path], set_={"place": roots.c.place + 1}
+    ).returning(roots.c.place)
+)
+
+
 async def lock(connection: Connection, paths: Collection[str]) -> int:
     """Lock the lines of these roots (in one sorted order) and take the next place in them."""
     ordered = sorted(paths)
-    if not ordered:
-        return 0
-    taking = upsert(roots).values([{"path": path, "place": 1} for path in ordered])
-    taking = taking.on_conflict_do_update(
-        index_elements=[roots.c.path], set_={"place": roots.c.place + 1}
-    )
-    places = (await connection.execute(taking.returning(roots.c.place))).scalars().all()
-    place: int = max(places)
+    places = [(await connection.fetch(TAKE_PLACE, {"path": path}))[0][0] for path in ordered]
+    place: int = max(places, default=0)
     if len(set(places)) > 1:  # one number for all, higher than any of them gave before
         await connection.execute(update(roots).where(roots.c.path.in_(ordered)).values(place=place))
     return place
@@ -52,39 +56,35 @@ async def lock(connection: Connection, paths: Collection[str]) -> int:
 
 async def read(connection: Connection, paths: Collection[str]) -> list[Placed]:
     """The jobs in line at these roots, in order; with all their paths, at other roots too."""
+    ordered = sorted(paths)
+    values = {f"root{number}": path for number, path in enumerate(ordered)}
+    return placed(await connection.fetch(reading(len(ordered)), values)) if ordered else []
+
+
+@cache
+def reading(count: int) -> Prepared:
+    """The jobs in line at so many roots, a row for each of their paths."""
     here = scopes.alias()
-    standing = select(here.c.job).where(here.c.root.in_(sorted(paths)))
-    rows = await connection.execute(
-        select(
-            scopes.c.job,
-            scopes.c.path,
-            scopes.c.exclusive,
-            jobs.c.place,
-            jobs.c.phase,
-            jobs.c.final,
-            jobs.c.kind,
-        )
+    standing = here.c.root.in_([bindparam(f"root{number}") for number in range(count)])
+    columns = (scopes.c.job, scopes.c.path, scopes.c.exclusive)
+    of_jobs = (jobs.c.place, jobs.c.phase, jobs.c.final, jobs.c.kind)
+    return Prepared(
+        select(*columns, *of_jobs)
         .join(jobs, jobs.c.id == scopes.c.job)
-        .where(scopes.c.job.in_(standing))
+        .where(scopes.c.job.in_(select(here.c.job).where(standing)))
     )
-    return placed(rows)
 
 
-def placed(rows: Iterable[Any]) -> list[Placed]:
-    """Scope rows, put together by job and sorted by place."""
-    found: dict[JobId, list[Any]] = {}
-    for row in rows:
-        found.setdefault(JobId(row.job), []).append(row)
+def placed(rows: Iterable[Sequence[Any]]) -> list[Placed]:
+    """Rows of `reading`, put together by job and sorted by place."""
+    paths: dict[JobId, list[tuple[str, bool]]] = {}
+    told: dict[JobId, Sequence[Any]] = {}
+    for job, path, exclusive, *of_job in rows:
+        paths.setdefault(job, []).append((path, bool(exclusive)))
+        told[job] = of_job
     line = [
-        Placed(
-            job,
-            of[0].place,
-            Phase(of[0].phase),
-            of[0].final,
-            of[0].kind,
-            Scope.of((row.path, row.exclusive) for row in of),
-        )
-        for job, of in found.items()
+        Placed(job, place, Phase(phase), bool(final), kind, Scope.of(paths[job]))
+        for job, (place, phase, final, kind) in told.items()
     ]
     return sorted(line, key=lambda one: (one.place, one.job))
 
@@ -100,6 +100,11 @@ def check_room(line: Collection[Placed]) -> None:
         raise TooMany(f"{len(line)} jobs wait for the same thing; ask again when some have ended")
 
 
+STAND = Prepared(
+    insert(scopes).values({name: bindparam(name) for name in scopes.columns.keys()})  # noqa: SIM118
+)
+
+
 async def join(connection: Connection, job: JobId, scope: Scope) -> None:
     """Stand in line."""
     rows = [
@@ -107,7 +112,7 @@ async def join(connection: Connection, job: JobId, scope: Scope) -> None:
         for path, exclusive in scope.rows()
     ]
     if rows:
-        await connection.execute(insert(scopes), rows)
+        await connection.run_all(STAND, rows)
 
 
 async def await_them(

@@ -6,7 +6,7 @@ docs/decisions/0008.
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any
@@ -18,6 +18,7 @@ from sqlalchemy.pool import NullPool
 
 from windlass.errors import Transient
 from windlass.store.connection import Rows
+from windlass.store.prepared import Prepared
 
 PATIENCE = 30.0  # seconds for another process's transaction
 NAP = 0.001  # seconds between looks whether it is over; the first that looks gets it
@@ -42,6 +43,16 @@ class SqliteConnection:
     ) -> CursorResult[Any]:
         """Run a statement, here and now."""
         return self.inner.execute(statement, values)
+
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a prepared statement."""
+        text = statement.on(self.dialect)
+        return self.driver.execute(text, statement.values(self.dialect, values)).fetchall()
+
+    async def run_all(self, statement: Prepared, rows: Rows) -> None:
+        """Run it for each row."""
+        text = statement.on(self.dialect)
+        self.driver.executemany(text, [statement.values(self.dialect, row) for row in rows])
 
 
 class Sqlite:

@@ -3,9 +3,8 @@
 import hashlib
 import time
 from collections.abc import Collection
-from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -22,6 +21,7 @@ from windlass.store.connection import Connection
 from windlass.store.database import greatest
 from windlass.store.intents import supersede
 from windlass.store.line import Placed
+from windlass.store.prepared import Prepared
 from windlass.store.rows import dumps, scope_text
 from windlass.store.tables import holds, jobs, keys
 
@@ -81,32 +81,86 @@ async def insert_job(
 ) -> JobId:
     """The job's row."""
     operation, subject = request.operation, request.subject
-    row = insert(jobs).values(
-        tube=operation.tube,
-        kind=operation.kind,
-        version=operation.version,
-        data=dumps(operation.data()),
-        skill=skill(operation.kind, operation.version),
-        machine=operation.machine,
-        title=operation.title,
-        owner=request.owner,
-        asker=dumps(vars(request.asker)),
-        subject=dumps(subject),
-        domain=subject.get("domain_id"),
-        application=subject.get("application_id"),
-        scope=scope_text(scope),
-        phase=phase,
-        claimable=phase is Phase.READY,
-        priority=priority(request),
-        turn=turn(request),
-        place=place,
-        final=operation.final,
-        awaited=False,
-        due=time.time() + request.delay if request.delay else None,
-        retry_of=request.retry_of,
-        created=time.time(),
+    now = time.time()
+    values = {
+        "tube": operation.tube,
+        "kind": operation.kind,
+        "version": operation.version,
+        "data": dumps(operation.data()),
+        "skill": skill(operation.kind, operation.version),
+        "machine": operation.machine,
+        "title": operation.title,
+        "owner": request.owner,
+        "asker": dumps(vars(request.asker)),
+        "subject": dumps(subject),
+        "domain": subject.get("domain_id"),
+        "application": subject.get("application_id"),
+        "scope": scope_text(scope),
+        "phase": phase,
+        "claimable": phase is Phase.READY,
+        "priority": priority(request),
+        "place": place,
+        "final": operation.final,
+        "due": now + request.delay if request.delay else None,
+        "retry_of": request.retry_of,
+        "created": now,
+    }
+    rows = await connection.fetch(INSERT_JOB, values)
+    return JobId(rows[0][0])
+
+
+def inserting() -> Prepared:
+    """A job's row, with its turn.
+
+    `max(lowest ready turn, owner's last turn + 1)`, so that one owner's thousand jobs delay
+    another's single one by one turn; where nothing is ready, the newest job's turn stands for the
+    lowest, or a newcomer's burst would go before everything that comes later.
+    """
+    given = {column.name: bindparam(column.name, type_=column.type) for column in jobs.columns}
+    ready = (
+        select(jobs.c.turn)
+        .where(jobs.c.claimable, jobs.c.tube == given["tube"], jobs.c.priority == given["priority"])
+        .order_by(jobs.c.turn)
+        .limit(1)
+        .scalar_subquery()
     )
-    return JobId((await connection.execute(row.returning(jobs.c.id))).scalar_one())
+    newest = select(jobs.c.turn).order_by(jobs.c.id.desc()).limit(1).scalar_subquery()
+    last = (
+        select(jobs.c.turn)
+        .where(jobs.c.owner == given["owner"])
+        .order_by(jobs.c.id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    turn = greatest(func.coalesce(ready, newest, 0), func.coalesce(last, -1) + 1)
+    values = {name: given[name] for name in GIVEN} | {"turn": turn, "awaited": False}
+    return Prepared(insert(jobs).values(values).returning(jobs.c.id))
+
+
+GIVEN = [
+    "tube",
+    "kind",
+    "version",
+    "data",
+    "skill",
+    "machine",
+    "title",
+    "owner",
+    "asker",
+    "subject",
+    "domain",
+    "application",
+    "scope",
+    "phase",
+    "claimable",
+    "priority",
+    "place",
+    "final",
+    "due",
+    "retry_of",
+    "created",
+]
+INSERT_JOB = inserting()
 
 
 async def try_again(connection: Connection, failed: JobId, job: JobId) -> None:
@@ -116,31 +170,6 @@ async def try_again(connection: Connection, failed: JobId, job: JobId) -> None:
     if done.first() is None:
         first = await connection.execute(select(jobs.c.retried_by).where(jobs.c.id == failed))
         raise Conflict(f"job {failed} was tried again already", job=first.scalar_one_or_none())
-
-
-def turn(request: Request) -> Any:
-    """Whose turn it is: one owner's thousand jobs delay another's single one by one turn.
-
-    `max(lowest ready turn, owner's last turn + 1)`; where nothing is ready, the newest job's turn
-    stands for the lowest, or a newcomer's burst would go before everything that comes later.
-    """
-    tube, owner = request.operation.tube, request.owner
-    ready = (
-        select(jobs.c.turn)
-        .where(jobs.c.claimable, jobs.c.tube == tube, jobs.c.priority == priority(request))
-        .order_by(jobs.c.turn)
-        .limit(1)
-        .scalar_subquery()
-    )
-    newest = select(jobs.c.turn).order_by(jobs.c.id.desc()).limit(1).scalar_subquery()
-    last = (
-        select(jobs.c.turn)
-        .where(jobs.c.owner == owner)
-        .order_by(jobs.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    return greatest(func.coalesce(ready, newest, 0), func.coalesce(last, -1) + 1)
 
 
 async def hold(connection: Connection, job: JobId, wanted: Collection[Hold]) -> None:
