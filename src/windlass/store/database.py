@@ -3,15 +3,15 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import asyncpg
 from sqlalchemy import CursorResult, Executable, select
-from sqlalchemy.exc import DBAPIError, InterfaceError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import BigInteger, Float
 
@@ -23,8 +23,11 @@ from windlass.store.prepared import Prepared
 from windlass.store.sqlite import Sqlite
 from windlass.store.tables import workers
 
-WRITERS = 8  # transactions side by side in one process; the others wait
+MOST = 8  # transactions side by side in one process; the others wait
+PATIENCE = 30.0  # seconds that they wait
 NOT_THERE = InterfaceError | asyncpg.InterfaceError  # as SQLAlchemy says it, and the driver
+# What a constraint forbids, as SQLAlchemy says it, and the driver: deferred ones speak at a commit.
+FORBIDDEN = (IntegrityError, asyncpg.IntegrityConstraintViolationError)
 AWAY = ("08", "40", "53", "57P", "55P03")  # SQLSTATEs after which asking again may help
 
 
@@ -64,9 +67,9 @@ class PostgresConnection:
 
     dialect = "postgresql"
 
-    def __init__(self, inner: AsyncConnection, driver: Any = None) -> None:
+    def __init__(self, inner: AsyncConnection, driver: Any) -> None:
         self.inner = inner
-        self.driver = driver  # asyncpg's own, where it is used beside SQLAlchemy
+        self.driver = driver  # asyncpg's own: what is prepared goes past SQLAlchemy
 
     async def execute(
         self, statement: Executable, values: dict[str, Any] | Rows | None = None
@@ -91,6 +94,12 @@ class PostgresConnection:
             values = [statement.values(self.dialect, row) for row in rows]
             await self.driver.executemany(text, values)
 
+    async def drop(self) -> None:
+        """Let go of it at once, in whatever state it is."""
+        self.driver.terminate()
+        await self.inner.invalidate()
+        await self.inner.close()
+
 
 # Who is frozen inside a transaction holds its rows, the fence too: the server ends it for him.
 FROZEN = {"idle_in_transaction_session_timeout": "10s"}
@@ -99,9 +108,8 @@ PLANS = {"enable_seqscan": "off", "jit": "off"}
 
 
 class Postgres:
-    """A server: a small pool of connections, and some that write and are kept in hand.
-
-    A pool's check-out and reset would cost a writer more than its statements.
+    """A server: a few connections, kept; a pool's check-out and reset would cost more than most
+    transactions.
     """
 
     dialect = "postgresql"
@@ -110,67 +118,71 @@ class Postgres:
         self.url = url
         self.engine = create_async_engine(
             "postgresql+asyncpg" + url[url.index("://") :],
-            pool_size=2 * WRITERS,
-            max_overflow=0,
-            pool_timeout=30,
-            pool_pre_ping=False,
-            connect_args={"timeout": 10, "command_timeout": 60, "server_settings": FROZEN | PLANS},
+            poolclass=NullPool,
+            isolation_level="AUTOCOMMIT",  # transactions are ours to begin and to end
+            connect_args={
+                "timeout": 10,
+                "command_timeout": 60,
+                "server_settings": FROZEN | PLANS,
+            },
         )
-        self.room = asyncio.Semaphore(WRITERS)
+        self.room = asyncio.Semaphore(MOST)
         self.idle: list[PostgresConnection] = []
 
-    @asynccontextmanager
-    async def write(self) -> AsyncIterator[PostgresConnection]:
+    def write(self) -> AbstractAsyncContextManager[PostgresConnection]:
         """A transaction."""
-        async with self.room:
+        return self.transaction("BEGIN")
+
+    def read(self) -> AbstractAsyncContextManager[PostgresConnection]:
+        """A snapshot."""
+        return self.transaction("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+
+    @asynccontextmanager
+    async def transaction(self, begin: str) -> AsyncIterator[PostgresConnection]:
+        """A transaction that begins so."""
+        async with self.entered():
             while self.idle and self.idle[-1].driver.is_closed():
-                await drop(self.idle.pop())
-            writer = self.idle.pop() if self.idle else await self.writer()
+                await self.idle.pop().drop()
+            connection = self.idle.pop() if self.idle else await self.connect()
             try:
-                await writer.driver.execute("BEGIN")
-                yield writer
-                await writer.driver.execute("COMMIT")
+                await connection.driver.execute(begin)
+                yield connection
+                await connection.driver.execute("COMMIT")
             except BaseException as error:
-                await self.undo(writer, error)
+                await self.undo(connection, error)
                 raise
-            self.idle.append(writer)
+            self.idle.append(connection)
 
-    async def writer(self) -> PostgresConnection:
-        """A connection whose transactions are ours to begin and to end."""
+    @asynccontextmanager
+    async def entered(self) -> AsyncIterator[None]:
+        """Room for one transaction; TimeoutError if there is none for too long."""
+        async with asyncio.timeout(PATIENCE if self.room.locked() else None):
+            await self.room.acquire()
+        try:
+            yield
+        finally:
+            self.room.release()
+
+    async def connect(self) -> PostgresConnection:
+        """One more connection."""
         inner = await self.engine.connect()
-        await inner.execution_options(isolation_level="AUTOCOMMIT")
-        driver = (await inner.get_raw_connection()).driver_connection
-        return PostgresConnection(inner, driver)
+        return PostgresConnection(inner, (await inner.get_raw_connection()).driver_connection)
 
-    async def undo(self, writer: PostgresConnection, error: BaseException) -> None:
+    async def undo(self, connection: PostgresConnection, error: BaseException) -> None:
         """Roll back; what was cut off in the middle, or does not answer, is not used again."""
         if isinstance(error, Exception):
             try:
-                await writer.driver.execute("ROLLBACK", timeout=5)
-                return self.idle.append(writer)
+                await connection.driver.execute("ROLLBACK", timeout=5)
+                return self.idle.append(connection)
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 pass
-        await drop(writer)
-
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[PostgresConnection]:
-        """A snapshot."""
-        async with self.engine.connect() as plain:
-            inner = await plain.execution_options(isolation_level="REPEATABLE READ")
-            yield PostgresConnection(inner)
+        await connection.drop()
 
     async def close(self) -> None:
-        """Close the pool."""
+        """Close what is idle."""
         while self.idle:
             await self.idle.pop().inner.close()
         await self.engine.dispose()
-
-
-async def drop(writer: PostgresConnection) -> None:
-    """Let go of a connection that is not to be used again."""
-    writer.driver.terminate()
-    await writer.inner.invalidate()
-    await writer.inner.close()
 
 
 class Database:
@@ -264,7 +276,7 @@ class translated:
             raise Transient(f"the datastore is away: {first_line(error)}") from error
         if isinstance(error, sqlite3.OperationalError) and lite_may_help(error):
             raise Transient(f"the datastore is away: {first_line(error)}") from error
-        if isinstance(error, PoolTimeout | OSError | NOT_THERE | TimeoutError):
+        if isinstance(error, OSError | NOT_THERE | TimeoutError):
             raise Transient(f"the datastore is away: {first_line(error)}") from error
 
 

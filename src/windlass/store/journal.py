@@ -9,7 +9,6 @@ import msgspec
 import structlog
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
-from sqlalchemy.exc import IntegrityError
 
 from windlass.engine.hooks import FAILING
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
@@ -21,7 +20,7 @@ from windlass.errors import Conflict, NotFound, Taken, Transient
 from windlass.store import claiming, counters, ending, intents, line, submission, verbs
 from windlass.store.claiming import History
 from windlass.store.connection import Connection
-from windlass.store.database import Database, now
+from windlass.store.database import FORBIDDEN, Database, now
 from windlass.store.flusher import FIRST, LONGEST, Flusher
 from windlass.store.intents import CANCEL, NO_RETURN
 from windlass.store.rows import EventRow, dumps, scope_of
@@ -94,7 +93,7 @@ class SqlJournal:
                 return await submission.submit(connection, request, reserve)
         except submission.Twice:
             return await self.submit(request, reserve)
-        except IntegrityError as error:
+        except FORBIDDEN as error:
             raise Taken("somebody was faster: it is taken already") from error
 
     async def claim(
