@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, TypeVar
 
 import structlog
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
@@ -12,11 +12,11 @@ from sqlalchemy.exc import IntegrityError
 
 from windlass.engine.hooks import FAILING
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
-from windlass.engine.journal import Claimed, Crew, End, Event, Reserve, Submitted
+from windlass.engine.journal import Claimed, Crew, End, Event, EventKind, Reserve, Submitted
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
-from windlass.errors import Conflict, NotFound, Taken, Transient
+from windlass.errors import Conflict, LeaseLost, NotFound, Taken, Transient
 from windlass.store import claiming, counters, ending, intents, line, submission, verbs
 from windlass.store.claiming import History
 from windlass.store.connection import Connection
@@ -31,6 +31,8 @@ BATCH = 500  # jobs of one transaction of housekeeping
 DAY = 86_400.0  # seconds that an idempotency key is remembered
 
 INSERT = upsert(events).on_conflict_do_nothing()  # a commit of unknown outcome is sent again
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -138,21 +140,37 @@ class SqlJournal:
 
     async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
         """Make events and the end of a run durable; tried until its outcome is known."""
-        if end.phase in ending.FOR_GOOD and await self.flusher.write(lease, events, end):
-            return []
-        await self.flusher.drain(lease)  # or its events would come after those of the next holder
-        pause = FIRST
-        while True:
-            try:
-                async with self.database.write(lease) as connection:
-                    nudges = await ending.settle(connection, lease, end)
-                    if nudges is not None and events:
-                        await connection.execute(INSERT, [event_row(event) for event in events])
-                    return nudges
-            except Transient as error:
-                log.warning("datastore.away", why=str(error), job=lease.job)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST)
+        try:
+            if end.phase in ending.FOR_GOOD and await self.flusher.write(lease, events, end):
+                return []
+            # Or its events would come after those of the next holder.
+            await self.flusher.drain(lease)
+            return await insist(lambda: self.settle_once(lease, events, end), lease.job)
+        except LeaseLost:
+            # Perhaps we let go of it ourselves, and only the answer was lost.
+            if end.phase.ended and await insist(lambda: self.ended_by(lease), lease.job):
+                return []
+            raise
+
+    async def settle_once(
+        self, lease: Lease, events: Sequence[Event], end: End
+    ) -> list[Nudge] | None:
+        """One try to settle."""
+        async with self.database.write(lease) as connection:
+            nudges = await ending.settle(connection, lease, end)
+            if nudges is not None and events:
+                await connection.execute(INSERT, [event_row(event) for event in events])
+            return nudges
+
+    async def ended_by(self, lease: Lease) -> bool:
+        """Whether the job has ended under this lease."""
+        told = select(events.c.number).where(
+            events.c.job == lease.job,
+            events.c.lease == lease.number,
+            events.c.kind == EventKind.ENDED,
+        )
+        async with self.database.read() as connection:
+            return bool(await one(connection, select(told.exists())))
 
     async def cancel(self, job: JobId, asker: Asker, reason: str | None) -> list[Nudge]:
         """Record the wish to take a job back."""
@@ -304,6 +322,18 @@ class SqlJournal:
     async def close(self) -> None:
         """Let go of the datastore."""
         await self.flusher.close()
+
+
+async def insist(act: Callable[[], Awaitable[T]], job: JobId) -> T:
+    """Do this as soon as the datastore is there."""
+    pause = FIRST
+    while True:
+        try:
+            return await act()
+        except Transient as error:
+            log.warning("datastore.away", why=str(error), job=job)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST)
 
 
 async def one(connection: Connection, query: Select[Any]) -> Any:
