@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy import ColumnElement, Select, select
 
 from windlass.engine.job import Asker, Phase, Status, Trouble
-from windlass.engine.journal import Event
+from windlass.engine.journal import Event, EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.policy import Direction
 from windlass.engine.record import Record, StepRow, StepState
@@ -119,7 +119,7 @@ def query(wanted: Filter) -> Select[Any]:
     if wanted.phases and wanted.statuses:
         phases = {phase for phase in wanted.phases if phase.status in wanted.statuses}
     if wanted.phases or wanted.statuses:
-        which.append(jobs.c.phase.in_(phases))
+        which.append(shown_in(phases))
     if wanted.since is not None:
         which.append(jobs.c.created >= wanted.since)
     if wanted.ids:
@@ -127,6 +127,17 @@ def query(wanted: Filter) -> Select[Any]:
     if wanted.before is not None:
         which.append(jobs.c.id < wanted.before)
     return select(jobs).where(*which).order_by(jobs.c.id.desc()).limit(wanted.limit)
+
+
+def shown_in(phases: Collection[Phase]) -> ColumnElement[bool]:
+    """Whether a job is shown in one of these phases, as `view` has it."""
+    plain = jobs.c.phase.in_(phases)
+    if (Phase.RUNNING in phases) is (Phase.UNDOING in phases):
+        return plain
+    told = select(events.c.number)
+    told = told.where(events.c.job == jobs.c.id, events.c.kind == EventKind.TURNED)
+    turned = (jobs.c.phase == Phase.RUNNING) & told.exists()
+    return plain | turned if Phase.UNDOING in phases else plain & ~turned
 
 
 async def views(
