@@ -1,7 +1,6 @@
 """The engine's journal on either datastore."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
@@ -57,7 +56,7 @@ class SqlJournal:
                     slots=crew.slots,
                     tubes=dumps(crew.tubes),
                     skills=dumps(sorted(crew.skills)),
-                    since=time.time(),
+                    since=now(),
                 )
             )
 
