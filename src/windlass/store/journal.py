@@ -29,6 +29,8 @@ from windlass.store.tables import intents as intents_table
 BATCH = 500  # jobs of one transaction of housekeeping
 DAY = 86_400.0  # seconds that an idempotency key is remembered
 
+# Asked for once a statement, and so before it: an index is not searched for what changes meanwhile.
+MOMENT = select(now()).scalar_subquery()
 INSERT = upsert(events).on_conflict_do_nothing()  # a commit of unknown outcome is sent again
 
 T = TypeVar("T")
@@ -243,11 +245,13 @@ class SqlJournal:
 
     async def wake(self) -> list[Nudge]:
         """Let delayed and retrying jobs that are due take their place."""
-        due = jobs.c.due <= now()
+        due = jobs.c.due <= MOMENT
         retrying = due & (jobs.c.phase != Phase.DELAYED)
         delayed = select(jobs.c.id).where(due, jobs.c.phase == Phase.DELAYED)
         async with self.database.read() as connection:
-            again = await one(connection, select(select(jobs.c.id).where(retrying).exists()))
+            again = await one(
+                connection, select(jobs.c.id).where(retrying).order_by(jobs.c.due).limit(1)
+            )
             late = await connection.execute(delayed.order_by(jobs.c.due).limit(BATCH))
             joining = list(late.scalars())
         nudges = await self.try_again(retrying) if again else []
@@ -304,18 +308,18 @@ class SqlJournal:
         """Forget steps of what completed, and what ended long ago, a batch at a time."""
         async with self.database.write(quiet=True) as connection:
             done = jobs.c.phase == Phase.COMPLETE
-            steps = await ids(
-                connection, done & ~jobs.c.pruned & older(complete_after), jobs.c.ended
-            )
+            steps = await ended(connection, done, complete_after, pruned=False)
             await connection.execute(delete(events).where(events.c.job.in_(steps)))
             await connection.execute(update(jobs).where(jobs.c.id.in_(steps)).values(pruned=True))
-            gone = await ids(
-                connection, (jobs.c.phase != Phase.BURIED) & older(rows_after), jobs.c.ended
-            )
+            over = jobs.c.phase != Phase.BURIED
+            gone = [
+                *await ended(connection, over, rows_after, pruned=False),
+                *await ended(connection, over, rows_after, pruned=True),
+            ]
             for table in (events, intents_table):
                 await connection.execute(delete(table).where(table.c.job.in_(gone)))
             await connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
-            await connection.execute(delete(keys).where(keys.c.at < now() - DAY))
+            await connection.execute(delete(keys).where(keys.c.at < MOMENT - DAY))
             return len(steps) + len(gone)
 
     async def close(self) -> None:
@@ -349,6 +353,13 @@ async def ids(
     return list(rows.scalars())
 
 
-def older(seconds: float) -> ColumnElement[bool]:
-    """Jobs that ended longer ago than that."""
-    return jobs.c.ended < now() - seconds
+async def ended(
+    connection: Connection, which: ColumnElement[bool], seconds: float, *, pruned: bool
+) -> list[int]:
+    """The next batch of such jobs that ended so long ago, the oldest first.
+
+    Whoever was pruned is asked for by name: to get at the others past millions of them would take
+    longer with each.
+    """
+    old = (jobs.c.pruned == pruned) & (jobs.c.ended < MOMENT - seconds)
+    return await ids(connection, which & old, jobs.c.ended)
