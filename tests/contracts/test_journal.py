@@ -1,25 +1,28 @@
 """The journal's contract, with the interleavings that have broken others, on both datastores."""
 
 import asyncio
+import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import insert, text
 
 from conftest import until
-from engine.shop import Clear, Stock, Workshop
+from engine.shop import Clear, Shop, Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
 from windlass.engine.known import skills
 from windlass.engine.lease import Lease, WorkerId
-from windlass.engine.operation import Operation
+from windlass.engine.operation import Hold, Operation
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, LeaseLost, OverLimit
 from windlass.store import journal
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
+from windlass.store.rows import EventRow
+from windlass.store.tables import events
 
 ME = WorkerId("w-me")
 
@@ -42,6 +45,16 @@ class Both(Stock):
     @property
     def scope(self) -> Scope:
         return Scope(exclusive={self.shop, self.second})
+
+
+@dataclass(frozen=True)
+class Pondered(Stock):
+    """Asked for by somebody who keeps the transaction of his submit open."""
+
+    async def reserve(self, world: Shop) -> Collection[Hold]:
+        world.acts.append("reserve")
+        await world.gates["reserve"].wait()
+        return ()
 
 
 @pytest.fixture
@@ -104,6 +117,83 @@ async def test_a_death_waits_for_a_flush_under_way(workshop: Workshop, other: Sq
         done, _ = await asyncio.wait({death}, timeout=0.3)
         assert not done
     assert [nudge.job for nudge in await death] == [1]
+
+
+async def test_who_takes_over_has_what_was_flushed_last(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    """Whoever declares a worker dead in the middle of its flush waits, or a done step runs again.
+
+    The flush is held up by somebody who is about to write the same event, and does not after all.
+    """
+    await workshop.journal.enlist(crew(ME))
+    await other.enlist(crew("w-other"))
+    await workshop.submit(Stock("s1", "put a"))
+    lease = (await claimed(workshop)).lease
+    done = event(lease, 1, EventKind.PLANNED, steps=[])
+    blocking = Database(workshop.database.url)
+    with contextlib.suppress(ZeroDivisionError):
+        async with blocking.write() as connection:
+            await connection.execute(insert(events), EventRow.of(done).values())
+            flush = asyncio.ensure_future(workshop.journal.write(lease, [done]))
+            finished, _ = await asyncio.wait({flush}, timeout=0.3)
+            assert not finished
+            death = asyncio.ensure_future(other.retire(ME))
+            finished, _ = await asyncio.wait({death}, timeout=0.3)
+            assert not finished
+            if blocking.dialect != "sqlite":  # there it would wait as well
+                assert await other.claim(crew("w-other"), ["default"], 1) == []
+            raise ZeroDivisionError
+    await death
+    (over,) = await other.claim(crew("w-other"), ["default"], 1)
+    (result,) = await asyncio.gather(flush, return_exceptions=True)
+    if result is None:
+        assert [one.kind for one in over.events] == [EventKind.PLANNED]
+    else:  # SQLite lets either go first
+        assert isinstance(result, LeaseLost)
+        assert blocking.dialect == "sqlite"
+        assert not over.events
+    await blocking.close()
+
+
+async def test_a_flush_waits_for_nobodys_row(workshop: Workshop, other: SqlJournal) -> None:
+    """Somebody who has a job's row for long must not hold up all the others of a worker."""
+    if workshop.database.dialect == "sqlite":
+        pytest.skip("one writes at a time")
+    await workshop.journal.enlist(crew(ME))
+    for name in ("s1", "s2"):
+        await workshop.submit(Stock(name, "put a"))
+    first, second = (await claimed(workshop)).lease, (await claimed(workshop)).lease
+    end = End(Phase.COMPLETE, 100.0)
+    async with other.database.write() as connection, asyncio.timeout(30):
+        lock = text("SELECT id FROM jobs WHERE id = :job FOR UPDATE")
+        await connection.execute(lock, {"job": first.job})
+        settled = asyncio.ensure_future(
+            workshop.journal.settle(first, [event(first, 1, EventKind.ENDED)], end)
+        )
+        await workshop.journal.write(first, [event(first, 2)])
+        assert await workshop.journal.settle(second, [event(second, 1)], end) == []
+        assert not settled.done()
+    assert await settled == []
+    assert await workshop.phase(first.job) is Phase.COMPLETE
+
+
+async def test_who_reads_and_then_writes_loses_nothing(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    """SQLite refuses to write after a read that somebody has outdated, and no patience helps."""
+    await workshop.journal.enlist(crew(ME))
+    job = await workshop.submit(Stock("s1", "put a"))
+
+    async def count(database: Database) -> None:
+        for _ in range(20):
+            async with database.write(ME) as connection:
+                await asyncio.sleep(0.001)  # the fence was read; now anybody else may come
+                more = "UPDATE jobs SET seen = seen + 1 WHERE id = :job"
+                await connection.execute(text(more), {"job": job})
+
+    await asyncio.gather(count(workshop.database), count(other.database))
+    assert (await workshop.row(job)).seen == 40
 
 
 async def test_a_settle_of_an_older_lease_is_refused(workshop: Workshop) -> None:
@@ -181,6 +271,39 @@ async def test_a_job_is_tried_again_once(workshop: Workshop, other: SqlJournal) 
     (made,) = [one for one in results if isinstance(one, int)]
     assert [one.job for one in refused] == [made] * 3
     assert (await workshop.row(failed)).retried_by == made
+
+
+async def test_who_has_waited_for_the_line_sees_it_as_it_is_then(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    """Locked in one statement, read in the next: the second of two submits finds the first."""
+    gate = workshop.shop.gates["reserve"] = asyncio.Event()
+    first = asyncio.ensure_future(workshop.submit(Pondered("s1", "put a")))
+    await until(lambda: workshop.shop.acts)
+    second = asyncio.ensure_future(Workshop(other.database).submit(Stock("s1", "put b")))
+    finished, _ = await asyncio.wait({second}, timeout=0.3)
+    assert not finished
+    gate.set()
+    assert await workshop.phase(await first) is Phase.READY
+    assert await workshop.phase(await second) is Phase.WAITING
+
+
+async def test_an_end_that_has_waited_for_the_line_lets_go_who_came_meanwhile(
+    workshop: Workshop, other: SqlJournal
+) -> None:
+    """Else he would wait for ever, for a job that is over."""
+    await other.enlist(crew("w-other"))
+    await workshop.submit(Stock("s1", "put a", name="corner"))
+    (one,) = await other.claim(crew("w-other"), ["default"], 1)
+    gate = workshop.shop.gates["reserve"] = asyncio.Event()
+    waiter = asyncio.ensure_future(workshop.submit(Pondered("s1", "put b")))
+    await until(lambda: workshop.shop.acts)
+    end = asyncio.ensure_future(other.settle(one.lease, [], End(Phase.COMPLETE, 100.0)))
+    finished, _ = await asyncio.wait({end}, timeout=0.3)
+    assert not finished
+    gate.set()
+    assert [nudge.job for nudge in await end or []] == [await waiter]
+    assert await workshop.phase(await waiter) is Phase.READY
 
 
 async def test_quota_holds_across_processes(workshop: Workshop, other: SqlJournal) -> None:

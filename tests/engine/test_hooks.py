@@ -1,20 +1,24 @@
 """What an engine's user hears of jobs, and what steps say."""
 
 import json
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import text
 
+from conftest import until
 from engine.shop import Put, Shop, Stock, Workshop
 from windlass.engine.hooks import Hooks
 from windlass.engine.job import Phase, Request, Trouble
-from windlass.engine.lease import JobId, Lease
+from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.operation import Operation, Plan, Step
 from windlass.engine.record import StepRow
 from windlass.engine.steplog import LINES, say
-from windlass.errors import Refused
+from windlass.errors import Refused, Transient
+from windlass.store.hot import Entry, Flushed
 
 
 class Heard(Hooks):
@@ -91,6 +95,48 @@ async def test_hooks_hear_of_a_burial(workshop: Workshop, hooks: Heard) -> None:
     async with workshop.working():
         await workshop.ended(await workshop.submit(Stock("s1", "sell a")))
     assert hooks.heard[-1] == "stock buried: sell a is refused"
+
+
+LOST = {
+    "buried": (Stock("s1", "sell a", name="corner"), "stock buried: sell a is refused"),
+    "failed": (Stock("s1", "put a", name="corner"), "stock failed"),
+    "flushed": (Stock("s1", "put a"), "stock failed"),
+}
+
+
+@pytest.mark.parametrize("how", LOST)
+async def test_hooks_hear_of_an_end_whose_answer_was_lost(
+    workshop: Workshop, hooks: Heard, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """The commit went through and the connection broke; tried again, it finds nothing to end."""
+    operation, expected = LOST[how]
+    workshop.shop.refusals |= {"sell a", "put a"}
+    write, hot, lost = workshop.database.write, workshop.journal.flusher.hot, []
+    flush = hot.flush
+
+    @asynccontextmanager
+    async def written(by: Any = None, *, quiet: bool = False) -> AsyncIterator[Any]:
+        async with write(by, quiet=quiet) as connection:
+            yield connection
+        if isinstance(by, Lease) and (await workshop.phase(by.job)).ended and not lost:
+            lost.append("a settle")
+            raise Transient("the connection broke")
+
+    async def flushed(worker: WorkerId, group: Sequence[Entry]) -> Flushed:
+        done = await flush(worker, group)
+        if done.ended:
+            lost.append("a flush")
+            raise Transient("the connection broke")
+        return done
+
+    monkeypatch.setattr(workshop.database, "write", written)
+    monkeypatch.setattr(hot, "flush", flushed)
+    job = await workshop.submit(operation)
+    async with workshop.working():
+        await workshop.ended(job)
+        await until(lambda: hooks.heard[-1].startswith("stock "))
+    assert lost == ["a flush" if how == "flushed" else "a settle"]
+    assert hooks.heard.count(expected) == 1
 
 
 @dataclass(frozen=True)

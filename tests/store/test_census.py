@@ -1,27 +1,14 @@
-"""The census: what is counted, what it costs, and what pruning cannot take away."""
+"""The census: what is counted, and what pruning cannot take away."""
 
-import time
 from typing import Any
-
-from sqlalchemy import insert, text
-from sqlalchemy.dialects import postgresql, sqlite
 
 from conftest import until
 from engine.shop import Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.store.access import Access
-from windlass.store.census import Census, Tally, living
+from windlass.store.census import Census, Tally
 from windlass.store.counters import BURIED, FAILING
-from windlass.store.database import Database
-from windlass.store.tables import jobs
 
-FINISHED = 5000
-COMPLETE = {
-    "tube": "default", "kind": "stock", "version": 1, "skill": "stock:1", "title": "",
-    "owner": "u1", "asker": "{}", "subject": "{}", "scope": "[]", "data": "{}",
-    "phase": "complete", "claimable": False, "priority": 100, "final": False, "awaited": False,
-    "created": time.time(), "ended": time.time(),
-}  # fmt: skip
 KICK = (Asker("root"), "the cause is mended")
 
 
@@ -88,20 +75,3 @@ async def test_the_third_failure_in_a_day_is_counted(workshop: Workshop) -> None
 
 async def counts(workshop: Workshop, name: str, times: int) -> bool:
     return (await census(workshop)).counters.get((name, "stock")) == times
-
-
-async def test_what_has_ended_costs_nothing(database: Database) -> None:
-    """With thousands of finished jobs every part of the count goes by an index of the living."""
-    async with database.write() as connection:
-        await connection.execute(insert(jobs), [COMPLETE] * FINISHED)
-    lite = database.inner.dialect == "sqlite"
-    how = "EXPLAIN QUERY PLAN" if lite else "EXPLAIN"
-    dialect = sqlite.dialect() if lite else postgresql.dialect()
-    count = living().compile(dialect=dialect, compile_kwargs={"literal_binds": True})
-    async with database.write() as connection:
-        await connection.execute(text("ANALYZE"))
-        plan = [str(line) for line in await connection.execute(text(f"{how} {count}"))]
-    whole = [line for line in plan if "Seq Scan" in line or line.endswith("'SCAN jobs')")]
-    assert not whole, "\n".join(plan)
-    for index in ("ix_jobs_claim", "ix_jobs_worker", "ix_jobs_due", "ix_jobs_aside"):
-        assert any(index in line for line in plan), "\n".join(plan)

@@ -12,7 +12,7 @@ from windlass.engine.ringing import ring
 from windlass.errors import Transient
 
 ROUND = 0.5  # seconds between looks for what is due
-PRUNE = 60.0  # seconds between prunings, about
+PRUNE = 60.0  # seconds between prunings, about, once there is nothing to prune
 
 log = structlog.get_logger()
 
@@ -32,8 +32,8 @@ async def keep_house(journal: Journal, queue: Queue, retention: Retention) -> No
         try:
             await ring(queue, await journal.wake())
             if prune_in <= 0:
-                await journal.prune(retention.steps, retention.rows)
-                prune_in = PRUNE
+                more = await journal.prune(retention.steps, retention.rows)
+                prune_in = 0.0 if more else PRUNE
         except Transient:
             pass  # the datastore is away; the next round may find it
         except Exception:

@@ -229,7 +229,7 @@ class Worker:
             run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
         except Exception as error:
             log.exception("job.unreadable", job=lease.job)
-            hand.task = asyncio.create_task(self.set_aside(lease, Trouble.of(error)))
+            hand.task = asyncio.create_task(self.set_aside(claimed, Trouble.of(error)))
         else:
             hand.task = asyncio.create_task(self.see_to(run, hand))
         self.hands[lease] = hand  # by lease: the same job may come again before we are through
@@ -240,10 +240,12 @@ class Worker:
         del self.hands[lease]
         self.freed.set()
 
-    async def set_aside(self, lease: Lease, trouble: Trouble) -> None:
+    async def set_aside(self, claimed: Claimed, trouble: Trouble) -> None:
         """Bury a job whose record cannot be read: it must not end the worker of all others."""
+        end = End(Phase.BURIED, None, trouble=trouble)
         with contextlib.suppress(LeaseLost):
-            await self.journal.settle(lease, (), End(Phase.BURIED, None, trouble=trouble))
+            await self.journal.settle(claimed.lease, (), end)
+            await self.report(claimed, end)
 
     async def see_to(self, run: Run, hand: Hand) -> None:
         """Run a job and settle it, whatever happens on the way."""

@@ -1,6 +1,5 @@
 """Users and tokens: rows and records."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from windlass.errors import OverLimit, Taken
 from windlass.model.accounts import Token, User
 from windlass.model.ids import UserId, new_id
 from windlass.store.access import Access
+from windlass.store.database import now
 from windlass.store.tables import tokens, users
 
 MOST_TOKENS = 100  # of a user, alive
@@ -40,7 +40,7 @@ class Accounts:
             admin=user.admin,
             most_domains=user.most_domains,
             most_gears=user.most_gears,
-            created=time.time(),
+            created=now(),
         )
         async with self.access.write() as connection:
             added = await connection.execute(row.on_conflict_do_nothing().returning(users.c.id))
@@ -70,34 +70,30 @@ class Accounts:
         self, user: UserId, digest: bytes, note: str, scope: str, seconds: float
     ) -> Token:
         """A new token, known by its SHA-256; expired ones of the user are forgotten here."""
-        at = time.time()
-        token = Token(new_id("t"), note, scope, at, at + seconds)
         async with self.access.write() as connection:
             await connection.execute(
-                delete(tokens).where(tokens.c.user == user, tokens.c.expires < at)
+                delete(tokens).where(tokens.c.user == user, tokens.c.expires < now())
             )
             count = select(func.count()).select_from(tokens).where(tokens.c.user == user)
             if (await connection.execute(count)).scalar_one() >= MOST_TOKENS:
                 raise OverLimit(f"you have {MOST_TOKENS} tokens; revoke one that you do not need")
-            await connection.execute(
-                insert(tokens).values(
-                    id=token.id,
-                    user=user,
-                    digest=digest,
-                    note=note,
-                    scope=scope,
-                    created=at,
-                    expires=token.expires,
-                )
+            added = insert(tokens).values(
+                id=new_id("t"),
+                user=user,
+                digest=digest,
+                note=note,
+                scope=scope,
+                created=now(),
+                expires=now() + seconds,
             )
-        return token
+            return token_of((await connection.execute(added.returning(tokens))).one())
 
     async def bearer(self, digest: bytes) -> SignedIn | None:
         """Whose token this is, while it is valid."""
         query = (
             select(users, tokens.c.scope, tokens.c.expires)
             .join(tokens, tokens.c.user == users.c.id)
-            .where(tokens.c.digest == digest, tokens.c.expires > time.time())
+            .where(tokens.c.digest == digest, tokens.c.expires > now())
         )
         async with self.access.read() as connection:
             row = (await connection.execute(query)).first()
@@ -105,10 +101,10 @@ class Accounts:
 
     async def tokens(self, user: UserId) -> list[Token]:
         """A user's tokens, oldest first."""
-        query = select(tokens).where(tokens.c.user == user, tokens.c.expires > time.time())
+        query = select(tokens).where(tokens.c.user == user, tokens.c.expires > now())
         async with self.access.read() as connection:
-            rows = await connection.execute(query.order_by(tokens.c.created))
-            return [Token(row.id, row.note, row.scope, row.created, row.expires) for row in rows]
+            rows = await connection.execute(query.order_by(tokens.c.created, tokens.c.id))
+            return [token_of(row) for row in rows]
 
     async def revoke(self, user: UserId, token: str) -> bool:
         """Take a token away; false if the user has none of that id."""
@@ -120,3 +116,8 @@ class Accounts:
 def user_of(row: Any) -> User:
     """A user from the row."""
     return User(UserId(row.id), row.login, row.admin, row.most_domains, row.most_gears)
+
+
+def token_of(row: Any) -> Token:
+    """A token from the row."""
+    return Token(row.id, row.note, row.scope, row.created, row.expires)

@@ -1,6 +1,5 @@
 """Applications, their releases and secrets: rows and records."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from windlass.model.applications import Application, AppState
 from windlass.model.ids import AppId, DomainId, ReleaseId, UserId
 from windlass.store.access import Access
+from windlass.store.database import now
 from windlass.store.tables import applications, domains, holds, releases, secrets
 
 
@@ -37,7 +37,7 @@ class Applications:
             "name": name,
             "cartridge": cartridge,
             "state": AppState.CREATING,
-            "created": time.time(),
+            "created": now(),
         }
         async with self.access.write() as connection:
             await connection.execute(insert(applications).values(row))
@@ -95,7 +95,7 @@ class Applications:
                 id=id,
                 application=application,
                 number=number,
-                created=time.time(),
+                created=now(),
             )
             await connection.execute(row.on_conflict_do_nothing(index_elements=[releases.c.id]))
 

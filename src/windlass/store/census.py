@@ -4,14 +4,20 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from sqlalchemy import Select, TextClause, func, select, union_all
-from sqlalchemy.sql.elements import ColumnElement
+from sqlalchemy import func, select
 
 from windlass.engine.job import Phase
 from windlass.store.access import Access
-from windlass.store.tables import ASIDE, CLAIMABLE, counters, jobs, workers
+from windlass.store.living import of_the_living
+from windlass.store.tables import counters, jobs, workers
+
+COUNT = select(
+    jobs.c.tube,
+    jobs.c.phase,
+    func.count().label("number"),
+    func.min(jobs.c.created).label("oldest"),
+).group_by(jobs.c.tube, jobs.c.phase)
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ class Census:
     async def take(self) -> Tally:
         """Count; jobs that ended long ago cost nothing."""
         async with self.access.read() as connection:
-            found = (await connection.execute(living())).all()
+            found = (await connection.execute(of_the_living(COUNT))).all()
             crew = (await connection.execute(select(workers.c.slots, workers.c.tubes))).all()
             counted = (await connection.execute(select(counters))).all()
         numbers: dict[tuple[str, Phase], int] = {}
@@ -56,28 +62,3 @@ class Census:
             slots=sum(row.slots for row in crew),
             counters={(row.name, row.kind): row.times for row in counted},
         )
-
-
-def living() -> Any:
-    """Counts of all that has not ended, and of what is buried; a job stands in one of them."""
-    waits_for_its_time = ~jobs.c.claimable & jobs.c.worker.is_(None) & jobs.c.due.is_not(None)
-    return union_all(
-        counted(CLAIMABLE),
-        counted(jobs.c.worker.is_not(None)),
-        counted(waits_for_its_time),
-        counted(ASIDE),
-    )
-
-
-def counted(which: ColumnElement[bool] | TextClause) -> Select[Any]:
-    """Such jobs by tube and phase, and when the oldest was asked for."""
-    return (
-        select(
-            jobs.c.tube,
-            jobs.c.phase,
-            func.count().label("number"),
-            func.min(jobs.c.created).label("oldest"),
-        )
-        .where(which)
-        .group_by(jobs.c.tube, jobs.c.phase)
-    )

@@ -37,7 +37,7 @@ class Crews:
         held = select(jobs.c.id, jobs.c.worker).where(jobs.c.worker.is_not(None))
         async with self.access.read() as connection:
             hands: dict[str, list[int]] = {}
-            for row in await connection.execute(held.order_by(jobs.c.id)):
+            for row in await connection.execute(held):  # in no order: that would be by all jobs
                 hands.setdefault(row.worker, []).append(row.id)
             rows = await connection.execute(select(workers).order_by(workers.c.since))
             return [
@@ -50,7 +50,7 @@ class Crews:
                     skills=frozenset(json.loads(row.skills)),
                     since=row.since,
                     beat=row.beat,
-                    jobs=tuple(hands.get(row.id, ())),
+                    jobs=tuple(sorted(hands.get(row.id, ()))),
                 )
                 for row in rows
             ]

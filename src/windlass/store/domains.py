@@ -1,6 +1,5 @@
 """Domains: rows and records."""
 
-import time
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
@@ -12,6 +11,7 @@ from windlass.model.applications import Domain
 from windlass.model.ids import DomainId, UserId, domain_id
 from windlass.store import line
 from windlass.store.access import Access
+from windlass.store.database import now
 from windlass.store.tables import applications, domains
 
 
@@ -23,8 +23,7 @@ class Domains:
 
     async def add(self, name: str, owner: User) -> Domain:
         """A new domain; Taken or OverLimit where it cannot be."""
-        domain = Domain(domain_id(), name, owner.id, time.time())
-        row = {"id": domain.id, "name": name, "owner": owner.id, "created": domain.created}
+        row = insert(domains).values(id=domain_id(), name=name, owner=owner.id, created=now())
         try:
             async with self.access.write() as connection:
                 await line.lock(connection, [f"quota:{owner.id}"])
@@ -33,10 +32,10 @@ class Domains:
                 if have >= owner.most_domains:
                     most = owner.most_domains
                     raise OverLimit(f"you have {have} domains and may have {most}", code=103)
-                await connection.execute(insert(domains).values(row))
+                added = (await connection.execute(row.returning(domains))).one()
         except IntegrityError:
             raise Taken(f"somebody has the domain {name}", field="name", code=103) from None
-        return domain
+        return Domain(DomainId(added.id), name, owner.id, added.created)
 
     async def find(self, name: str) -> Domain | None:
         """A domain by name."""

@@ -13,6 +13,7 @@ from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope, within
 from windlass.model.applications import UNDER_WAY, AppState
 from windlass.store.connection import Connection
+from windlass.store.database import now
 from windlass.store.delays import standing_by
 from windlass.store.line import Placed, advance, await_them, leave
 from windlass.store.rows import dumps
@@ -31,7 +32,7 @@ async def promise(
     True if this kind is what stands there now.
     """
     row = upsert(intents).values(
-        job=job, kind=kind, asker=dumps(vars(asker)), reason=reason, at=time.time()
+        job=job, kind=kind, asker=dumps(vars(asker)), reason=reason, at=now()
     )
     await connection.execute(row.on_conflict_do_nothing())
     stands = await connection.execute(
@@ -107,7 +108,7 @@ async def close(connection: Connection, job: JobId, phase: Phase, trouble: Troub
             phase=phase,
             claimable=False,
             due=None,
-            ended=time.time(),
+            ended=now(),
             trouble=dumps(trouble.data()),
         )
     )

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from sqlalchemy import ColumnElement, Select, select
+from sqlalchemy import ColumnElement, Select, TextClause, select
 
 from windlass.engine.job import Asker, Phase, Status, Trouble
-from windlass.engine.journal import Event
+from windlass.engine.journal import Event, EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.policy import Direction
 from windlass.engine.record import Record, StepRow, StepState
@@ -18,8 +18,9 @@ from windlass.store.access import Access
 from windlass.store.claiming import History, histories
 from windlass.store.connection import Connection
 from windlass.store.intents import cancelled
+from windlass.store.living import PHASES, of_the_living
 from windlass.store.rows import scope_of, trouble_of
-from windlass.store.tables import events, jobs
+from windlass.store.tables import AMISS, events, jobs
 
 log = structlog.get_logger()
 
@@ -103,15 +104,15 @@ class Jobs:
 
     async def open(self, kind: str) -> list[dict[str, Any]]:
         """The data of the jobs of a kind that may still go on."""
-        goes_on = jobs.c.ended.is_(None) | (jobs.c.phase == Phase.BURIED)
+        goes_on = of_the_living(select(jobs.c.data).where(jobs.c.kind == kind))
         async with self.access.read() as connection:
-            rows = await connection.execute(select(jobs.c.data).where(jobs.c.kind == kind, goes_on))
+            rows = await connection.execute(goes_on)
             return [json.loads(data) for data in rows.scalars()]
 
 
 def query(wanted: Filter) -> Select[Any]:
     """The statement of a page."""
-    which: list[ColumnElement[bool]] = []
+    which: list[ColumnElement[bool] | TextClause] = []
     for column in ("owner", "domain", "application", "kind"):
         if (value := getattr(wanted, column)) is not None:
             which.append(jobs.c[column] == value)
@@ -119,7 +120,11 @@ def query(wanted: Filter) -> Select[Any]:
     if wanted.phases and wanted.statuses:
         phases = {phase for phase in wanted.phases if phase.status in wanted.statuses}
     if wanted.phases or wanted.statuses:
-        which.append(jobs.c.phase.in_(phases))
+        which.append(shown_in(phases))
+        if phases <= PHASES:
+            which.append(jobs.c.id.in_(of_the_living(select(jobs.c.id))))
+        elif all(phase.status is Status.FAILED for phase in phases):
+            which.append(AMISS)
     if wanted.since is not None:
         which.append(jobs.c.created >= wanted.since)
     if wanted.ids:
@@ -127,6 +132,17 @@ def query(wanted: Filter) -> Select[Any]:
     if wanted.before is not None:
         which.append(jobs.c.id < wanted.before)
     return select(jobs).where(*which).order_by(jobs.c.id.desc()).limit(wanted.limit)
+
+
+def shown_in(phases: Collection[Phase]) -> ColumnElement[bool]:
+    """Whether a job is shown in one of these phases, as `view` has it."""
+    plain = jobs.c.phase.in_(phases)
+    if (Phase.RUNNING in phases) is (Phase.UNDOING in phases):
+        return plain
+    told = select(events.c.number)
+    told = told.where(events.c.job == jobs.c.id, events.c.kind == EventKind.TURNED)
+    turned = (jobs.c.phase == Phase.RUNNING) & told.exists()
+    return plain | turned if Phase.UNDOING in phases else plain & ~turned
 
 
 async def views(

@@ -1,22 +1,20 @@
 """The engine's journal on either datastore."""
 
 import asyncio
-import time
-from collections.abc import Collection, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Sequence
+from typing import Any, TypeVar
 
-import msgspec
 import structlog
 from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.hooks import FAILING
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
-from windlass.engine.journal import Claimed, Crew, End, Event, Reserve, Submitted
+from windlass.engine.journal import Claimed, Crew, End, Event, EventKind, Reserve, Submitted
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
-from windlass.errors import Conflict, NotFound, Taken, Transient
+from windlass.errors import Conflict, LeaseLost, NotFound, Taken, Transient
 from windlass.store import claiming, counters, ending, intents, line, submission, verbs
 from windlass.store.claiming import History
 from windlass.store.connection import Connection
@@ -30,7 +28,11 @@ from windlass.store.tables import intents as intents_table
 BATCH = 500  # jobs of one transaction of housekeeping
 DAY = 86_400.0  # seconds that an idempotency key is remembered
 
+# Asked for once a statement, and so before it: an index is not searched for what changes meanwhile.
+MOMENT = select(now()).scalar_subquery()
 INSERT = upsert(events).on_conflict_do_nothing()  # a commit of unknown outcome is sent again
+
+T = TypeVar("T")
 
 log = structlog.get_logger()
 
@@ -55,7 +57,7 @@ class SqlJournal:
                     slots=crew.slots,
                     tubes=dumps(crew.tubes),
                     skills=dumps(sorted(crew.skills)),
-                    since=time.time(),
+                    since=now(),
                 )
             )
 
@@ -138,23 +140,37 @@ class SqlJournal:
 
     async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
         """Make events and the end of a run durable; tried until its outcome is known."""
-        if end.phase in ending.FOR_GOOD and await self.flusher.write(lease, events, end):
-            return []
-        await self.flusher.drain(lease)  # or its events would come after those of the next holder
-        pause = FIRST
-        while True:
-            try:
-                async with self.database.write(lease) as connection:
-                    nudges = await ending.settle(connection, lease, end)
-                    if nudges is not None and events:
-                        await connection.execute(
-                            INSERT, [msgspec.structs.asdict(EventRow.of(one)) for one in events]
-                        )
-                    return nudges
-            except Transient as error:
-                log.warning("datastore.away", why=str(error), job=lease.job)
-            await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST)
+        try:
+            if end.phase in ending.FOR_GOOD and await self.flusher.write(lease, events, end):
+                return []
+            # Or its events would come after those of the next holder.
+            await self.flusher.drain(lease)
+            return await insist(lambda: self.settle_once(lease, events, end), lease.job)
+        except LeaseLost:
+            # Perhaps we let go of it ourselves, and only the answer was lost.
+            if end.phase.ended and await insist(lambda: self.ended_by(lease), lease.job):
+                return []
+            raise
+
+    async def settle_once(
+        self, lease: Lease, events: Sequence[Event], end: End
+    ) -> list[Nudge] | None:
+        """One try to settle."""
+        async with self.database.write(lease) as connection:
+            nudges = await ending.settle(connection, lease, end)
+            if nudges is not None and events:
+                await connection.execute(INSERT, [EventRow.of(event).values() for event in events])
+            return nudges
+
+    async def ended_by(self, lease: Lease) -> bool:
+        """Whether the job has ended under this lease."""
+        told = select(events.c.number).where(
+            events.c.job == lease.job,
+            events.c.lease == lease.number,
+            events.c.kind == EventKind.ENDED,
+        )
+        async with self.database.read() as connection:
+            return bool(await one(connection, select(told.exists())))
 
     async def cancel(self, job: JobId, asker: Asker, reason: str | None) -> list[Nudge]:
         """Record the wish to take a job back."""
@@ -228,11 +244,13 @@ class SqlJournal:
 
     async def wake(self) -> list[Nudge]:
         """Let delayed and retrying jobs that are due take their place."""
-        due = jobs.c.due <= now()
+        due = jobs.c.due <= MOMENT
         retrying = due & (jobs.c.phase != Phase.DELAYED)
         delayed = select(jobs.c.id).where(due, jobs.c.phase == Phase.DELAYED)
         async with self.database.read() as connection:
-            again = await one(connection, select(select(jobs.c.id).where(retrying).exists()))
+            again = await one(
+                connection, select(jobs.c.id).where(retrying).order_by(jobs.c.due).limit(1)
+            )
             late = await connection.execute(delayed.order_by(jobs.c.due).limit(BATCH))
             joining = list(late.scalars())
         nudges = await self.try_again(retrying) if again else []
@@ -289,23 +307,35 @@ class SqlJournal:
         """Forget steps of what completed, and what ended long ago, a batch at a time."""
         async with self.database.write(quiet=True) as connection:
             done = jobs.c.phase == Phase.COMPLETE
-            steps = await ids(
-                connection, done & ~jobs.c.pruned & older(complete_after), jobs.c.ended
-            )
+            steps = await ended(connection, done, complete_after, pruned=False)
             await connection.execute(delete(events).where(events.c.job.in_(steps)))
             await connection.execute(update(jobs).where(jobs.c.id.in_(steps)).values(pruned=True))
-            gone = await ids(
-                connection, (jobs.c.phase != Phase.BURIED) & older(rows_after), jobs.c.ended
-            )
+            over = jobs.c.phase != Phase.BURIED
+            gone = [
+                *await ended(connection, over, rows_after, pruned=False),
+                *await ended(connection, over, rows_after, pruned=True),
+            ]
             for table in (events, intents_table):
                 await connection.execute(delete(table).where(table.c.job.in_(gone)))
             await connection.execute(delete(jobs).where(jobs.c.id.in_(gone)))
-            await connection.execute(delete(keys).where(keys.c.at < now() - DAY))
+            await connection.execute(delete(keys).where(keys.c.at < MOMENT - DAY))
             return len(steps) + len(gone)
 
     async def close(self) -> None:
         """Let go of the datastore."""
         await self.flusher.close()
+
+
+async def insist(act: Callable[[], Awaitable[T]], job: JobId) -> T:
+    """Do this as soon as the datastore is there."""
+    pause = FIRST
+    while True:
+        try:
+            return await act()
+        except Transient as error:
+            log.warning("datastore.away", why=str(error), job=job)
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, LONGEST)
 
 
 async def one(connection: Connection, query: Select[Any]) -> Any:
@@ -322,6 +352,13 @@ async def ids(
     return list(rows.scalars())
 
 
-def older(seconds: float) -> ColumnElement[bool]:
-    """Jobs that ended longer ago than that."""
-    return jobs.c.ended < now() - seconds
+async def ended(
+    connection: Connection, which: ColumnElement[bool], seconds: float, *, pruned: bool
+) -> list[int]:
+    """The next batch of such jobs that ended so long ago, the oldest first.
+
+    Whoever was pruned is asked for by name: to get at the others past millions of them would take
+    longer with each.
+    """
+    old = (jobs.c.pruned == pruned) & (jobs.c.ended < MOMENT - seconds)
+    return await ids(connection, which & old, jobs.c.ended)

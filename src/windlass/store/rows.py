@@ -45,6 +45,10 @@ class EventRow(msgspec.Struct, gc=False):
         detail = dumps(event.detail) if event.detail else "{}"
         return cls(event.job, event.number, event.kind, event.step, event.lease, event.at, detail)
 
+    def values(self) -> dict[str, Any]:
+        """With the columns' names."""
+        return msgspec.structs.asdict(self)
+
 
 def event_of(row: Row[Any]) -> Event:
     """An event from its row."""

@@ -38,6 +38,7 @@ Number = BigInteger().with_variant(Integer, "sqlite")  # SQLite counts up only a
 CLAIMABLE = text("claimable")
 ASIDE = text("phase IN ('waiting', 'buried')")
 FAILED = text("phase = 'failed'")
+AMISS = text("phase IN ('failed', 'cancelled', 'buried', 'discarded')")
 
 # -- the engine's --------------------------------------------------------------------------
 
@@ -125,6 +126,7 @@ jobs = Table(
     Index("ix_jobs_application", "application", "id"),
     Index(
         "ix_jobs_ended",
+        "pruned",
         "ended",
         sqlite_where=text("ended IS NOT NULL"),
         postgresql_where=text("ended IS NOT NULL"),
@@ -144,6 +146,7 @@ jobs = Table(
         sqlite_where=FAILED,
         postgresql_where=FAILED,
     ),
+    Index("ix_jobs_amiss", "id", sqlite_where=AMISS, postgresql_where=AMISS),
     sqlite_autoincrement=True,  # the number of a job that was forgotten never returns
 )
 

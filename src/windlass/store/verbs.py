@@ -11,7 +11,6 @@ To skip a one-way step passes the point of no return.
 Any other job: refused, with what to do instead.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -27,6 +26,7 @@ from windlass.errors import Conflict, NotFound
 from windlass.store import line
 from windlass.store.claiming import histories
 from windlass.store.connection import Connection
+from windlass.store.database import now
 from windlass.store.intents import NO_RETURN, abandon, promise, tell
 from windlass.store.rows import dumps, scope_of
 from windlass.store.tables import intents, jobs
@@ -98,7 +98,7 @@ async def discard(connection: Connection, job: JobId, asker: Asker, reason: str)
     await connection.execute(
         update(jobs)
         .where(jobs.c.id == job)
-        .values(phase=Phase.DISCARDED, claimable=False, ended=time.time())
+        .values(phase=Phase.DISCARDED, claimable=False, ended=now())
     )
     await abandon(connection, job)
     await line.leave(connection, job)
@@ -156,6 +156,6 @@ async def keep(connection: Connection, job: JobId, verb: str, asker: Asker, reas
     """Who did it, and why."""
     await connection.execute(
         insert(intents).values(
-            job=job, kind=verb, asker=dumps(vars(asker)), reason=reason, at=time.time()
+            job=job, kind=verb, asker=dumps(vars(asker)), reason=reason, at=now()
         )
     )
