@@ -75,25 +75,32 @@ class PostgresServer:
         return f"postgresql://{self.user}@127.0.0.1:{self.port}/{database}"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    """One server for the whole session."""
+def served(options: str = "") -> Iterator[PostgresServer]:
+    """A server, until nobody needs it any more."""
     server = PostgresServer()
+    server.options = options
     server.start()
     yield server
     server.stop()
     shutil.rmtree(server.folder, ignore_errors=True)
 
 
-async def fresh_database(server: PostgresServer) -> str:
-    """A new database on the server."""
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for the whole session."""
+    yield from served()
+
+
+async def fresh_database(server: PostgresServer, like: str = "") -> str:
+    """A new database on the server; a copy of another, if that is named by its URL."""
     name = f"w{os.getpid()}_{time.monotonic_ns()}"
     engine = create_async_engine(
         server.url("postgres").replace("postgresql:", "postgresql+asyncpg:"),
         isolation_level="AUTOCOMMIT",
     )
     async with engine.connect() as connection:
-        await connection.execute(text(f"CREATE DATABASE {name}"))
+        template = f" TEMPLATE {like.rpartition('/')[2]}" if like else ""
+        await connection.execute(text(f"CREATE DATABASE {name}{template}"))
     await engine.dispose()
     return server.url(name)
 

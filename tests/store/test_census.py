@@ -20,7 +20,6 @@ async def test_every_living_job_is_counted_once(workshop: Workshop) -> None:
     """One of each phase that lives, and a buried one; what has ended is not counted."""
     shop = workshop.shop
     shop.refusals.add("sell x")
-    shop.faults["waiting r"] = 9
     shop.faults["put r"] = 9
     async with workshop.working(slots=9):
         await workshop.ended(await workshop.submit(Stock("done", "put a")))

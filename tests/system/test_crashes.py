@@ -5,15 +5,26 @@ its reason: the picture of datastore and node is one of those that an undisturbe
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from conftest import PostgresServer, fresh_database, served
 from system.house import House
-from system.trials import Kill, copied, declare_dead, opened, run_and_kill, work
+from system.traps import Trapped, lay
+from system.trials import (
+    Kill,
+    copied,
+    declare_dead,
+    opened,
+    run_and_kill,
+    url_of,
+    work,
+    work_in,
+)
 from windlass.app import LOCAL
 from windlass.engine.job import Asker, Phase
 from windlass.engine.lease import JobId, Lease, WorkerId
@@ -158,7 +169,7 @@ async def sight(house: House, gear: Any) -> dict[str, Any]:
 
 
 async def prepared(folder: Path, prepare: Callable[[House], Awaitable[JobId]]) -> JobId:
-    await upgrade(f"sqlite:///{folder / 'windlass.db'}")
+    await upgrade(url_of(folder))
     async with opened(folder, USER) as house:
         await house.furnish()
         return await prepare(house)
@@ -206,6 +217,42 @@ def test_killed_at_every_write(name: str, tmp_path: Path) -> None:
 def try_kill(base: Path, tmp_path: Path, job: JobId, kill: Kill, expected: dict[str, Any]) -> bool:
     folder = copied(base, tmp_path / "trial")
     died = run_and_kill(folder, USER, job, kill)
+    if died:
+        _, found = asyncio.run(outcome(folder, job))
+        assert found == expected, kill
+    return died
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[PostgresServer]:
+    """A server that need not survive anything: here only workers die."""
+    yield from served("-c fsync=off -c autovacuum=off")
+
+
+@pytest.mark.parametrize("name", ["create", "deploy refused", "delete"])
+def test_killed_at_every_commit(name: str, tmp_path: Path, postgres: PostgresServer) -> None:
+    """The same on PostgreSQL, whose hot statements are others."""
+    prepare, phases = SCENARIOS[name]
+    base = tmp_path / "base"
+    base.mkdir()
+    (base / "url").write_text(asyncio.run(fresh_database(postgres)))
+    job = asyncio.run(prepared(base, prepare))
+    asyncio.run(lay(url_of(base)))
+    trapped = Trapped(postgres, base)
+    undisturbed = asyncio.run(trapped.copied(tmp_path / "undisturbed"))
+    phase, expected = asyncio.run(outcome(undisturbed, job))
+    assert phase in phases
+    for at in range(1, 200):
+        died = [trap(trapped, tmp_path, job, Kill(at, after), expected) for after in (False, True)]
+        if not any(died):
+            break
+    assert at >= 4
+    print(f"{name}: {2 * (at - 1)} kills")
+
+
+def trap(trapped: Trapped, tmp_path: Path, job: JobId, kill: Kill, expected: Any) -> bool:
+    folder = asyncio.run(trapped.copied(tmp_path / "trial"))
+    died = trapped.killed(folder, kill, lambda: work_in(folder, USER, job, None))
     if died:
         _, found = asyncio.run(outcome(folder, job))
         assert found == expected, kill

@@ -69,11 +69,18 @@ def be_quick(connection: Any, _: object) -> None:
     connection.execute("PRAGMA synchronous=OFF")
 
 
+def url_of(folder: Path) -> str:
+    """Where a house's datastore is: in its folder, unless it says otherwise."""
+    elsewhere = folder / "url"
+    return elsewhere.read_text() if elsewhere.exists() else f"sqlite:///{folder / 'windlass.db'}"
+
+
 @asynccontextmanager
 async def opened(folder: Path, user: User, kill: Kill | None = None) -> AsyncIterator[House]:
     """The house that stands in a folder, without a drain's second."""
-    settings = settings_for(folder, f"sqlite:///{folder / 'windlass.db'}")
-    broker = await open_broker(settings, failing(settings.database_url, kill))
+    settings = settings_for(folder, url := url_of(folder))
+    database = failing(url, kill) if url.startswith("sqlite") else Database(url)
+    broker = await open_broker(settings, database)
     house = House(replace(broker, drain=0.0), settings)
     house.user = user
     domain = await house.broker.store.domains.find("demo")
@@ -106,17 +113,26 @@ def run_and_kill(folder: Path, user: User, job: JobId, kill: Kill) -> bool:
 
 def forked(working: Callable[[], Coroutine[Any, Any, None]]) -> bool:
     """Run something in a child, quietly; true if it was killed."""
+    return ended(os.waitpid(begun(working), 0)[1])
+
+
+def begun(working: Callable[[], Coroutine[Any, Any, None]]) -> int:
+    """A child that does this, quietly."""
     child = os.fork()
-    if child == 0:
-        quiet = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(quiet, 1)
-        os.dup2(quiet, 2)
-        try:
-            asyncio.run(working())
-        except BaseException:
-            os._exit(1)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
+    if child:
+        return child
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 1)
+    os.dup2(quiet, 2)
+    try:
+        asyncio.run(working())
+    except BaseException:
+        os._exit(1)
+    os._exit(0)
+
+
+def ended(status: int) -> bool:
+    """True if a child was killed, false if it came to its end."""
     assert os.waitstatus_to_exitcode(status) in (0, -signal.SIGKILL)
     return os.WIFSIGNALED(status)
 
