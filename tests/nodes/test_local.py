@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from windlass.engine.tries import try_once
 from windlass.errors import LeaseLost, Refused
 from windlass.model.gears import InstanceState
 from windlass.nodes.local.node import LocalNode
 from windlass.nodes.setting import NodeSetting
 
+DEADLINE = 60.0
 ROOT = os.geteuid() == 0
 
 
@@ -199,6 +201,20 @@ async def test_a_build_that_is_cancelled_is_dead_and_can_be_done_again(bench):
     assert (await bench.node.observe(bench.gear.id)).releases == {release}
 
 
+async def test_when_a_try_is_over_nothing_of_it_runs(bench):
+    command = slumber()
+    script = f"touch $HOME/begun\n{command} &\n{command}\n"
+    home = bench.node.ground.home(bench.gear.id).folder
+    for seconds in (1, 4, 16, 64):  # a slow machine needs more to get so far
+        error = await try_once(bench.build(build_sh=script), seconds)
+        assert bench.processes(command.split()[1]) == []
+        if any(home.rglob("begun")):
+            break
+    assert f"longer than {seconds}" in str(error)
+    release = await bench.build(index_html="x")
+    assert (await bench.node.observe(bench.gear.id)).releases == {release}
+
+
 async def test_a_later_lease_kills_what_an_earlier_one_still_does(bench, setting):
     command = slumber()
     building = asyncio.create_task(bench.build(build_sh=f"{command}\n"))
@@ -297,4 +313,22 @@ async def test_what_a_killed_worker_has_started_does_not_go_on(bench, setting):
     release = await bench.build(2, index_html="x")
     await bench.node.keep(bench.gear, [release], bench.lease(2))
     deployments = bench.node.ground.home(bench.gear.id).deployments
+    assert [path.name for path in deployments.iterdir()] == [release]
+
+
+async def test_a_zombie_in_a_build_does_not_keep_the_gear(bench, setting):
+    """Frozen, and another has its job: its build is killed, and itself, or it kept it for ever."""
+    command = slumber()
+    source = bench.pack(build_sh=f"{command}\n")
+    told = [setting.data, setting.run, bench.cartridge.folder, source, bench.gear.id]
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, *map(str, told))
+    await bench.wait_for(command.split()[1], there=True)
+    worker.send_signal(signal.SIGSTOP)
+    async with asyncio.timeout(DEADLINE):
+        release = await bench.build(2, index_html="x")
+    assert await worker.wait() == -signal.SIGKILL
+    await bench.wait_for(command.split()[1], there=False)
+    assert (await bench.node.observe(bench.gear.id)).releases == {release}
+    deployments = bench.node.ground.home(bench.gear.id).deployments
+    await bench.node.keep(bench.gear, [release], bench.lease(2))
     assert [path.name for path in deployments.iterdir()] == [release]

@@ -1,7 +1,6 @@
 """The census: how many jobs are where, and who works; for whoever watches over the whole."""
 
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,6 +8,7 @@ from sqlalchemy import func, select
 
 from windlass.engine.job import Phase
 from windlass.store.access import Access
+from windlass.store.database import now
 from windlass.store.living import of_the_living
 from windlass.store.tables import counters, jobs, workers
 
@@ -16,7 +16,7 @@ COUNT = select(
     jobs.c.tube,
     jobs.c.phase,
     func.count().label("number"),
-    func.min(jobs.c.created).label("oldest"),
+    (now() - func.min(jobs.c.created)).label("age"),
 ).group_by(jobs.c.tube, jobs.c.phase)
 
 
@@ -24,9 +24,7 @@ COUNT = select(
 class Tally:
     """What was counted at one moment."""
 
-    jobs: Mapping[
-        tuple[str, Phase], int
-    ]  # by tube and phase: those that have not ended, and buried
+    jobs: Mapping[tuple[str, Phase], int]  # by tube and phase: those that live
     ages: Mapping[str, float]  # by tube: seconds since the oldest ready job was asked for
     tubes: frozenset[str]  # that workers serve
     workers: int
@@ -52,11 +50,7 @@ class Census:
             numbers[key] = numbers.get(key, 0) + row.number
         return Tally(
             jobs=numbers,
-            ages={
-                row.tube: max(time.time() - row.oldest, 0.0)
-                for row in found
-                if row.phase == Phase.READY
-            },
+            ages={row.tube: row.age for row in found if row.phase == Phase.READY},
             tubes=frozenset(tube for row in crew for tube in json.loads(row.tubes)),
             workers=len(crew),
             slots=sum(row.slots for row in crew),

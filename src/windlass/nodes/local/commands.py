@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from windlass.errors import Transient
-from windlass.nodes.local.fence import Held
+from windlass.nodes.local.fence import LOOK_AGAIN, Held
+from windlass.nodes.local.processes import family, started
 from windlass.nodes.local.sandbox import Launch, launcher
 
 TAIL = 64 << 10  # bytes of output that are looked at
@@ -93,11 +94,17 @@ async def group(
         held.note(process.pid)
         yield process
     finally:
+        # Whom the leader has in its sandbox dies after it: the next try waits for them too.
+        cut_off = [process.pid] if process.returncode is None else []
+        left = [(pid, started(pid)) for pid in family(cut_off)]
         # Also when the leader has ended: without a sandbox others of its group may live on.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)
         with suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(process.wait()), DEATH)
+            async with asyncio.timeout(DEATH):
+                await asyncio.shield(process.wait())
+                while any(since and started(pid) == since for pid, since in left):  # noqa: ASYNC110
+                    await asyncio.sleep(LOOK_AGAIN)
     held.forget()
 
 

@@ -14,7 +14,7 @@ from windlass.errors import LeaseLost
 from windlass.model.ids import GearId
 from windlass.nodes.local.files import locked, read_json, write_json
 from windlass.nodes.local.layout import safe
-from windlass.nodes.local.processes import kill_group, started
+from windlass.nodes.local.processes import kill_group, kill_if_frozen, started
 
 LOOK_AGAIN = 0.05  # seconds between two tries for the lock
 
@@ -55,12 +55,14 @@ class Fence:
     async def hold(self, gear: GearId, by: Lease) -> AsyncIterator[Held]:
         """The gear alone; what an earlier lease still does there is killed first."""
         self.see(gear, by)
-        flags = os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC
+        flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC
         lock = os.open(self.folder / f"{safe(gear)}.lock", flags, 0o600)
         try:
             while not taken(lock):
+                kill_if_frozen(*holder(lock))
                 await asyncio.sleep(LOOK_AGAIN)
                 self.see(gear, by)
+            sign(lock)
             # Whoever left this behind died with its worker, under this very lease or an earlier.
             self.note(gear, by, [])
             yield Held(self, gear, by, lock)
@@ -106,6 +108,23 @@ def taken(lock: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def sign(lock: int) -> None:
+    """Leave our name in a lock that we have taken."""
+    me = os.getpid()
+    os.ftruncate(lock, 0)
+    os.pwrite(lock, f"{me} {started(me)}".encode(), 0)
+
+
+def holder(lock: int) -> tuple[int, int | None]:
+    """Who has signed a lock: pid and start time.
+
+    It is one whom we have followed, since our lease is the latest: he was declared dead. Awake he
+    would let go by himself; frozen he would keep the gear from everybody, and is to be ended.
+    """
+    pid, _, since = os.pread(lock, 100, 0).decode().partition(" ")
+    return (int(pid), int(since)) if pid.isdecimal() and since.isdecimal() else (0, None)
 
 
 def kill_all(groups: list[Any]) -> None:
