@@ -1,10 +1,9 @@
 """Accepting a job: its row, its place in line and its holds, in one transaction."""
 
 import hashlib
-import time
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import Float, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -18,12 +17,12 @@ from windlass.engine.scope import Scope
 from windlass.errors import Conflict, OverLimit, Refused, Taken
 from windlass.store import delays, line
 from windlass.store.connection import Connection
-from windlass.store.database import greatest
+from windlass.store.database import greatest, now
 from windlass.store.intents import supersede
 from windlass.store.line import Placed
 from windlass.store.prepared import Prepared
 from windlass.store.rows import dumps, scope_text
-from windlass.store.tables import holds, jobs, keys
+from windlass.store.tables import CLAIMABLE, holds, jobs, keys
 
 
 async def submit(connection: Connection, request: Request, reserve: Reserve) -> Submitted:
@@ -81,7 +80,6 @@ async def insert_job(
 ) -> JobId:
     """The job's row."""
     operation, subject = request.operation, request.subject
-    now = time.time()
     values = {
         "tube": operation.tube,
         "kind": operation.kind,
@@ -101,9 +99,8 @@ async def insert_job(
         "priority": priority(request),
         "place": place,
         "final": operation.final,
-        "due": now + request.delay if request.delay else None,
+        "delay": request.delay or None,
         "retry_of": request.retry_of,
-        "created": now,
     }
     rows = await connection.fetch(INSERT_JOB, values)
     return JobId(rows[0][0])
@@ -119,7 +116,7 @@ def inserting() -> Prepared:
     given = {column.name: bindparam(column.name, type_=column.type) for column in jobs.columns}
     ready = (
         select(jobs.c.turn)
-        .where(jobs.c.claimable, jobs.c.tube == given["tube"], jobs.c.priority == given["priority"])
+        .where(CLAIMABLE, jobs.c.tube == given["tube"], jobs.c.priority == given["priority"])
         .order_by(jobs.c.turn)
         .limit(1)
         .scalar_subquery()
@@ -133,7 +130,9 @@ def inserting() -> Prepared:
         .scalar_subquery()
     )
     turn = greatest(func.coalesce(ready, newest, 0), func.coalesce(last, -1) + 1)
-    values = {name: given[name] for name in GIVEN} | {"turn": turn, "awaited": False}
+    due = now() + bindparam("delay", type_=Float)
+    chosen = {"turn": turn, "due": due, "created": now(), "awaited": False}
+    values = {name: given[name] for name in GIVEN} | chosen
     return Prepared(insert(jobs).values(values).returning(jobs.c.id))
 
 
@@ -156,9 +155,7 @@ GIVEN = [
     "priority",
     "place",
     "final",
-    "due",
     "retry_of",
-    "created",
 ]
 INSERT_JOB = inserting()
 
@@ -248,7 +245,7 @@ async def keep_key(connection: Connection, request: Request, job: JobId) -> None
                 key=request.key,
                 digest=digest(request),
                 job=job,
-                at=time.time(),
+                at=now(),
             )
         )
     except IntegrityError:
