@@ -200,11 +200,17 @@ async def no_beats() -> Beats:
     raise AssertionError("nobody beats here")
 
 
-async def ask(journal: SqlJournal, bench: Bench, operation: Work, delay: float) -> Submitted:
+async def ask(
+    journal: SqlJournal,
+    bench: Bench,
+    operation: Work,
+    delay: float,
+    priority: int | None = None,
+) -> Submitted:
     """Submit as the broker does."""
 
     async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
         return await operation.reserve(bench.within(transaction, job))
 
-    request = Request(operation, "anna", Asker("anna"), {}, delay=delay)
+    request = Request(operation, "anna", Asker("anna"), {}, delay=delay, priority=priority)
     return await journal.submit(request, reserve)

@@ -206,10 +206,19 @@ class Engine(RuleBasedStateMachine):
         called=st.sampled_from(["", "", "x", "y"]),
         share=st.booleans(),
         delay=st.sampled_from([0.0, 0.0, 0.0, HOUR]),
+        priority=st.sampled_from([None, None, 0, 500]),
     )
-    def submit(self, paths: Any, plan: str, called: str, share: bool, delay: float) -> None:
+    def submit(
+        self,
+        paths: Any,
+        plan: str,
+        called: str,
+        share: bool,
+        delay: float,
+        priority: int | None,
+    ) -> None:
         self.asked += 1
-        self.ask(Work(*paths, plan, called, f"s{self.asked}" if share else ""), delay)
+        self.ask(Work(*paths, plan, called, f"s{self.asked}" if share else ""), delay, priority)
 
     @rule(paths=st.sampled_from([one for one in PATHS if one[0]]), plan=st.sampled_from(PLANS))
     def sweep(self, paths: Any, plan: str) -> None:
@@ -246,7 +255,7 @@ class Engine(RuleBasedStateMachine):
         query = text("SELECT job FROM intents WHERE kind = 'no-return'")
         return {row.job for row in self.runner.run(self.rows(query))}
 
-    def ask(self, operation: Work, delay: float) -> JobId | None:
+    def ask(self, operation: Work, delay: float, priority: int | None = None) -> JobId | None:
         """Submit, and see that it is accepted or refused as it should be."""
         held = [fate.operation for fate in self.fates.values() if fate.holds]
         expected: set[type[Exception]] = set()
@@ -255,7 +264,7 @@ class Engine(RuleBasedStateMachine):
         if operation.share and sum(bool(one.share) for one in held) >= LIMIT:
             expected.add(OverLimit)
         try:
-            made = self.now(ask(self.journal, self.bench, operation, delay))
+            made = self.now(ask(self.journal, self.bench, operation, delay, priority))
         except (Taken, OverLimit) as error:
             assert type(error) in expected
             return None
@@ -372,8 +381,17 @@ class Engine(RuleBasedStateMachine):
 
     @rule(who=st.integers(0, 1), room=st.integers(1, 3))
     def claim(self, who: int, room: int) -> None:
-        hands = self.crews[who]
-        self.now(hands.take(room))
+        """The most urgent first, of them whose owner's turn it is, of them the oldest."""
+        waiting = [
+            (fate.image.priority, fate.image.turn, job, fate.image.lease)
+            for job, fate in self.fates.items()
+            if fate.image.claimable
+        ]
+        self.now(self.crews[who].take(room))
+        rows = self.runner.run(self.rows(text("SELECT id, lease FROM jobs")))
+        leases = {row.id: row.lease for row in rows}
+        taken = [leases[job] > lease for *_, job, lease in sorted(waiting)]
+        assert taken == [place < room for place in range(len(taken))]
 
     @precondition(lambda self: self.fates)
     @rule(who=st.integers(0, 1), pick=PICK)
