@@ -15,7 +15,6 @@ from windlass.errors import LeaseLost, Transient
 from windlass.store.database import Database
 from windlass.store.hot import Entry, Flushed, hot_of
 
-MOST = 100  # entries of one flush
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
 
 log = structlog.get_logger()
@@ -68,8 +67,9 @@ class Flusher:
 
     async def flush_all(self) -> None:
         """Group after group, until nothing waits."""
+        most = self.hot.most
         while self.waiting:
-            group, self.waiting = self.waiting[:MOST], self.waiting[MOST:]
+            group, self.waiting = self.waiting[:most], self.waiting[most:]
             self.under_way = group
             for worker in {one.entry.lease.worker for one in group}:
                 await self.flush(worker, [one for one in group if one.entry.lease.worker == worker])

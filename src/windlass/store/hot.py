@@ -48,6 +48,8 @@ Row = tuple[Any, ...]
 class Hot(Protocol):
     """Claim and flush on one kind of datastore."""
 
+    most: int  # entries of one flush
+
     async def claim(
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
@@ -144,6 +146,8 @@ FLUSHING = CLAIMING | {"enable_hashjoin": "on", "synchronous_commit": "on"}
 
 class HotPostgres:
     """Connections of their own: a claim never waits behind a flush."""
+
+    most = 100  # so that of several hundred jobs some work while the server writes the others'
 
     def __init__(self, inner: Postgres) -> None:
         self.claiming = Spare(inner.url, CLAIMING)
@@ -273,6 +277,8 @@ def sqlite_claim(which: str, order: str) -> str:
 class HotSqlite:
     """The writer's connection, without a compiler in between."""
 
+    most = 500
+
     def __init__(self, inner: Sqlite) -> None:
         self.inner = inner
 
@@ -315,6 +321,7 @@ class HotSqlite:
     async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
         """A few statements, prepared once."""
         ended: set[JobId] = set()
+        told: list[Row] = []
         async with self.connection(worker) as raw:
             for entry in group:
                 if entry.end is not None:
@@ -323,10 +330,8 @@ class HotSqlite:
                         continue
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
                     ended.add(entry.lease.job)
-                raw.executemany(
-                    LITE_INSERT,
-                    [msgspec.structs.astuple(EventRow.of(event)) for event in entry.events],
-                )
+                told += [msgspec.structs.astuple(EventRow.of(event)) for event in entry.events]
+            raw.executemany(LITE_INSERT, told)
         return Flushed(ended)
 
     async def close(self) -> None:

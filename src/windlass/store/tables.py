@@ -122,8 +122,20 @@ jobs = Table(
         postgresql_where=text("worker IS NOT NULL"),
     ),
     Index("ix_jobs_owner", "owner", "id"),
-    Index("ix_jobs_domain", "domain", "id"),
-    Index("ix_jobs_application", "application", "id"),
+    Index(
+        "ix_jobs_domain",
+        "domain",
+        "id",
+        sqlite_where=text("domain IS NOT NULL"),
+        postgresql_where=text("domain IS NOT NULL"),
+    ),
+    Index(
+        "ix_jobs_application",
+        "application",
+        "id",
+        sqlite_where=text("application IS NOT NULL"),
+        postgresql_where=text("application IS NOT NULL"),
+    ),
     Index(
         "ix_jobs_ended",
         "pruned",
