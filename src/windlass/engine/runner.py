@@ -313,7 +313,9 @@ def at_once(rows: list[StepRow]) -> list[StepRow]:
 
 def gave_up(task: asyncio.Future[None]) -> bool:
     """Whether a step will not go on by itself, so that its siblings should end."""
-    return task.done() and (task.cancelled() or isinstance(task.exception(), Turn | Bury))
+    return task.done() and (
+        task.cancelled() or isinstance(task.exception(), Turn | Bury | LeaseLost)
+    )
 
 
 def raise_worst(errors: list[BaseException | None]) -> None:
