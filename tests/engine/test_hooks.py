@@ -18,7 +18,7 @@ from windlass.engine.operation import Operation, Plan, Step
 from windlass.engine.record import StepRow
 from windlass.engine.steplog import LINES, say
 from windlass.errors import Refused, Transient
-from windlass.store.hot import Entry, Flushed
+from windlass.store.hot import Entry
 
 
 class Heard(Hooks):
@@ -122,12 +122,12 @@ async def test_hooks_hear_of_an_end_whose_answer_was_lost(
             lost.append("a settle")
             raise Transient("the connection broke")
 
-    async def flushed(worker: WorkerId, group: Sequence[Entry]) -> Flushed:
-        done = await flush(worker, group)
-        if done.ended:
+    async def flushed(worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+        ended: set[JobId] = await flush(worker, group)
+        if ended:
             lost.append("a flush")
             raise Transient("the connection broke")
-        return done
+        return ended
 
     monkeypatch.setattr(workshop.database, "write", written)
     monkeypatch.setattr(hot, "flush", flushed)

@@ -38,6 +38,7 @@ class Hand:
     task: asyncio.Task[None] | None = None
     running: bool = False  # the run itself, and not its settling
     limit: asyncio.TimerHandle | None = None  # of a run that was cut off
+    dropped: bool = False  # its job is ours by its row, and will be in nobody's hand
 
     def cut_off(self) -> None:
         """End the run, and never its settling; a try that is being ended may clean up first."""
@@ -219,8 +220,6 @@ class Worker:
     def begin(self, claimed: Claimed) -> None:
         """Begin a run beside the others."""
         lease, hand = claimed.lease, Hand()
-        if lease in self.hands:
-            return  # the datastore lost our claim in a crash, and we made it again: it is this run
         if self.leaving.is_set():
             hand.signals.drain.set()
         if claimed.cancelled:
@@ -237,7 +236,7 @@ class Worker:
 
     def ended(self, lease: Lease) -> None:
         """A slot is free."""
-        del self.hands[lease]
+        self.unsure |= self.hands.pop(lease).dropped
         self.freed.set()
 
     async def set_aside(self, claimed: Claimed, trouble: Trouble) -> None:
@@ -257,7 +256,7 @@ class Worker:
         except Exception:
             log.exception("job.unsettled", job=lease.job)
             await asyncio.sleep(STUMBLE)
-            self.unsure = True  # it is ours by its row, and will be in nobody's hand
+            hand.dropped = True
 
     async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
         """How a run ended, by itself or cut off."""

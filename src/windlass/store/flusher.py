@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import structlog
 
 from windlass.engine.journal import End, Event
-from windlass.engine.lease import Lease, WorkerId
+from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost, Transient
 from windlass.store.database import Database
-from windlass.store.hot import Entry, Flushed, hot_of
+from windlass.store.hot import Entry, hot_of
 
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
 
@@ -80,7 +80,7 @@ class Flusher:
     async def flush(self, worker: WorkerId, group: list[Waiting]) -> None:
         """One commit, tried until its outcome is known; what spoils it stands alone in the end."""
         try:
-            done = await self.persist(worker, [one.entry for one in group])
+            ended = await self.persist(worker, [one.entry for one in group])
         except LeaseLost as error:
             for one in group:
                 one.fail(error)
@@ -92,20 +92,16 @@ class Flusher:
             await self.flush(worker, group[half:])
         else:
             for one in group:
-                job = one.entry.lease.job
-                if job in done.lost:
-                    one.fail(LeaseLost(f"the claim of job {job} was lost with the datastore"))
-                else:
-                    one.tell(one.entry.end is None or job in done.ended)
+                one.tell(one.entry.end is None or one.entry.lease.job in ended)
 
-    async def persist(self, worker: WorkerId, group: list[Entry]) -> Flushed:
+    async def persist(self, worker: WorkerId, group: list[Entry]) -> set[JobId]:
         """Try while the datastore is away; what was written after all is not written twice."""
         pause = FIRST
         while True:
             try:
-                flushed = await self.hot.flush(worker, group)
+                ended = await self.hot.flush(worker, group)
                 self.database.ring()
-                return flushed
+                return ended
             except Transient as error:
                 log.warning("datastore.away", why=str(error), waiting=len(group))
             await asyncio.sleep(pause)

@@ -7,9 +7,9 @@ check-out would add is more than what they cost (docs/decisions/0011). They mean
 
 import contextlib
 import sqlite3
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import asyncpg
 import msgspec
@@ -31,17 +31,6 @@ class Entry:
     end: End | None = None
 
 
-class Flushed(NamedTuple):
-    """What became of a group: whose ends were written, and who is not held any more.
-
-    Everybody else's events were written. Of a job whose end must look around (somebody waits, or
-    it has holds) and is therefore not in `ended`, nothing was.
-    """
-
-    ended: Collection[JobId]
-    lost: Collection[JobId] = ()
-
-
 Row = tuple[Any, ...]
 
 
@@ -55,8 +44,11 @@ class Hot(Protocol):
     ) -> Sequence[Row]:
         """Rows (id, kind, version, data, lease, crashes) of up to `room` jobs, now ours."""
 
-    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
-        """Write a group's events, and those ends that nobody must hear of."""
+    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+        """Write a group's events, and those ends that nobody must hear of: whose were written.
+
+        Of a job whose end must look around (somebody waits, or it has holds) nothing was.
+        """
 
     async def close(self) -> None:
         """Let go of the connection."""
@@ -128,20 +120,14 @@ ended AS (
 gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)
 SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT id FROM ready)
 """
-HELD = "SELECT id, lease FROM jobs WHERE worker = $1 AND id = ANY($2::bigint[])"
-
-# Claims become durable with the first flush, which comes after them in the same log; until then
-# nothing was done that would have to be known. Should the server crash in between, who claimed
-# finds out when he flushes, on a new connection.
 CLAIMING = FROZEN | {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
     "enable_seqscan": "off",
     "enable_mergejoin": "off",
     "enable_hashjoin": "off",
-    "synchronous_commit": "off",
 }
-FLUSHING = CLAIMING | {"enable_hashjoin": "on", "synchronous_commit": "on"}
+FLUSHING = CLAIMING | {"enable_hashjoin": "on"}
 
 
 class HotPostgres:
@@ -158,7 +144,7 @@ class HotPostgres:
     ) -> Sequence[Row]:
         """One statement."""
         able = list(crew.skills)
-        async with self.claiming.connection() as (connection, _):
+        async with self.claiming.connection() as connection:
             if job is not None:
                 rows = await connection.fetch(CLAIM_JOB, crew.id, able, job)
             elif len(tubes) == 1:
@@ -169,11 +155,9 @@ class HotPostgres:
                 await check_alive(connection, crew.id)
             return [tuple(row) for row in rows]
 
-    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
-        """One statement; on a new connection one more, for the server may have crashed."""
-        async with self.flushing.connection() as (connection, fresh):
-            lost = await not_held(connection, worker, group) if fresh else ()
-            group = [one for one in group if one.lease.job not in lost] if lost else group
+    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+        """One statement."""
+        async with self.flushing.connection() as connection:
             row = await connection.fetchrow(
                 FLUSH,
                 worker,
@@ -183,7 +167,7 @@ class HotPostgres:
             )
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
-        return Flushed(set(row[1]), lost)
+        return set(row[1])
 
     async def close(self) -> None:
         """Close what is idle."""
@@ -199,15 +183,14 @@ class Spare:
         self.idle: list[Any] = []
 
     @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[tuple[Any, bool]]:
-        """A connection, and whether it is new; one that broke is not used again."""
+    async def connection(self) -> AsyncIterator[Any]:
+        """A connection; one that broke is not used again."""
         with translated():
             while self.idle and self.idle[-1].is_closed():
                 self.idle.pop()
-            fresh = not self.idle
-            connection = await self.connect() if fresh else self.idle.pop()
+            connection = self.idle.pop() if self.idle else await self.connect()
             try:
-                yield connection, fresh
+                yield connection
             except BaseException:
                 connection.terminate()
                 raise
@@ -225,13 +208,6 @@ class Spare:
             with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
                 await connection.close(timeout=5)
         self.idle = []
-
-
-async def not_held(connection: Any, worker: WorkerId, group: Collection[Entry]) -> set[JobId]:
-    """Those of a group that are not this worker's, or not under this lease."""
-    rows = await connection.fetch(HELD, worker, [one.lease.job for one in group])
-    held = {(row[0], row[1]) for row in rows}
-    return {one.lease.job for one in group if one.lease.order not in held}
 
 
 async def check_alive(connection: Any, worker: WorkerId) -> None:
@@ -318,7 +294,7 @@ class HotSqlite:
             rows: list[Row] = raw.execute(sqlite_claim(which, order), values).fetchall()
             return rows
 
-    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
+    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
         """A few statements, prepared once."""
         ended: set[JobId] = set()
         told: list[Row] = []
@@ -332,7 +308,7 @@ class HotSqlite:
                     ended.add(entry.lease.job)
                 told += [msgspec.structs.astuple(EventRow.of(event)) for event in entry.events]
             raw.executemany(LITE_INSERT, told)
-        return Flushed(ended)
+        return ended
 
     async def close(self) -> None:
         """The connection is the writer's."""
