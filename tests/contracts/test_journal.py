@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import sqlite3
 import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass, replace
 
+import asyncpg
 import pytest
 from sqlalchemy import insert, text
 
@@ -20,8 +22,9 @@ from windlass.engine.scope import Scope
 from windlass.errors import Conflict, LeaseLost, OverLimit
 from windlass.store import journal
 from windlass.store.database import Database
+from windlass.store.hot import Entry
 from windlass.store.journal import SqlJournal
-from windlass.store.rows import EventRow
+from windlass.store.rows import EventsRow, events_of
 from windlass.store.tables import events
 
 ME = WorkerId("w-me")
@@ -134,7 +137,7 @@ async def test_who_takes_over_has_what_was_flushed_last(
     blocking = Database(workshop.database.url)
     with contextlib.suppress(ZeroDivisionError):
         async with blocking.write() as connection:
-            await connection.execute(insert(events), EventRow.of(done).values())
+            await connection.execute(insert(events), EventsRow.of([done]).values())
             flush = asyncio.ensure_future(workshop.journal.write(lease, [done]))
             finished, _ = await asyncio.wait({flush}, timeout=0.3)
             assert not finished
@@ -366,9 +369,12 @@ async def test_events_sent_twice_stand_once(workshop: Workshop) -> None:
     await workshop.journal.enlist(crew(ME))
     await workshop.submit(Stock("s1", "put a"))
     lease = (await claimed(workshop)).lease
-    for _ in range(2):
-        await workshop.journal.write(lease, [event(lease, 1), event(lease, 2)])
+    hot, group = workshop.journal.flusher.hot, [Entry(lease, [event(lease, 1), event(lease, 2)])]
+    await hot.flush(ME, group)
+    await hot.flush(ME, group, again=True)
     assert await workshop.kinds(lease.job) == ["log", "log"]
+    with pytest.raises((asyncpg.UniqueViolationError, sqlite3.IntegrityError)):
+        await hot.flush(ME, group)  # nobody has sent them before, as far as he knows
 
 
 async def test_any_text_can_be_told(workshop: Workshop) -> None:
@@ -480,10 +486,8 @@ async def test_a_cancel_in_the_last_stage_leaves_no_gap(workshop: Workshop) -> N
         gate.set()
         await workshop.ended(job)
     async with workshop.database.read() as connection:
-        rows = await connection.execute(
-            text("SELECT number FROM events WHERE job = :job ORDER BY number"), {"job": job}
-        )
-        numbers = list(rows.scalars())
+        told = await connection.execute(events.select().where(events.c.job == job))
+        numbers = sorted(event.number for row in told for event in events_of(row))
     assert numbers == list(range(1, len(numbers) + 1))
 
 

@@ -220,7 +220,8 @@ class Workshop:
     async def kinds(self, job: JobId) -> list[str]:
         async with self.database.read() as connection:
             query = events.select().where(events.c.job == job).order_by(events.c.number)
-            return [row.kind for row in await connection.execute(query)]
+            rows = await connection.execute(query)
+            return [kind for row in rows for kind in row.kinds.split()]
 
     async def leftovers(self) -> tuple[int, int]:
         """Holds and scopes that are there."""

@@ -1,24 +1,25 @@
 """What an engine's user hears of jobs, and what steps say."""
 
-import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import pytest
-from sqlalchemy import text
 
 from conftest import until
 from engine.shop import Put, Shop, Stock, Workshop
 from windlass.engine.hooks import Hooks
 from windlass.engine.job import Phase, Request, Trouble
+from windlass.engine.journal import EventKind
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.operation import Operation, Plan, Step
 from windlass.engine.record import StepRow
 from windlass.engine.steplog import LINES, say
 from windlass.errors import Refused, Transient
+from windlass.store.access import Access
 from windlass.store.hot import Entry
+from windlass.store.jobs import Jobs
 
 
 class Heard(Hooks):
@@ -82,6 +83,7 @@ async def test_hooks_hear_tries_and_failures(workshop: Workshop, hooks: Heard) -
     first = await workshop.submit(Stock("s1", "put a"))
     async with workshop.working():
         await workshop.ended(first)
+        await until(lambda: "stock failed" in hooks.heard)  # it is told after it is durable
         for _ in range(3):
             await workshop.ended(await workshop.submit(Stock("s1", "put a")))
     told = ["before Put", "after Put: put a is refused", "before Put", "after Put: None"]
@@ -122,8 +124,10 @@ async def test_hooks_hear_of_an_end_whose_answer_was_lost(
             lost.append("a settle")
             raise Transient("the connection broke")
 
-    async def flushed(worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
-        ended: set[JobId] = await flush(worker, group)
+    async def flushed(
+        worker: WorkerId, group: Sequence[Entry], *, again: bool = False
+    ) -> set[JobId]:
+        ended: set[JobId] = await flush(worker, group, again=again)
         if ended:
             lost.append("a flush")
             raise Transient("the connection broke")
@@ -162,10 +166,8 @@ class Speech(Operation[Shop]):
 
 
 async def lines(workshop: Workshop, job: int) -> list[str]:
-    query = text("SELECT detail FROM events WHERE job = :job AND kind = 'log' ORDER BY number")
-    async with workshop.database.read() as connection:
-        rows = await connection.execute(query, {"job": job})
-        return [json.loads(detail)["text"] for detail in rows.scalars()]
+    told = await Jobs(Access(workshop.database)).since(JobId(job), 0)
+    return [event.detail["text"] for event in told if event.kind is EventKind.LOG]
 
 
 async def test_what_a_step_says_is_kept(workshop: Workshop) -> None:

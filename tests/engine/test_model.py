@@ -16,15 +16,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
-from sqlalchemy import event, text
+from msgspec import structs
+from sqlalchemy import event as listened
+from sqlalchemy import text
 
 from engine.bench import HOUR, LIMIT, Act, Bench, Hands, Sweep, Work, ask
 from engine.shop import Stock, Workshop
 from windlass.engine.job import Asker, Phase
+from windlass.engine.journal import Event
 from windlass.engine.lease import JobId
 from windlass.errors import Conflict, NotFound, OverLimit, Taken
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
+from windlass.store.rows import EventsRow, events_of
 from windlass.store.schema import upgrade
 
 OVER = (Phase.COMPLETE, Phase.FAILED, Phase.CANCELLED, Phase.DISCARDED)  # for good
@@ -95,11 +99,11 @@ class Story:
     steps: int = 0
 
     @classmethod
-    def of(cls, rows: list[Any]) -> "Story":
+    def of(cls, events: list[Event]) -> "Story":
         story = cls()
-        for row in rows:
+        for row in events:
             if row.kind == "planned":
-                story.steps = row.detail.count('"stage"')
+                story.steps = len(row.detail["steps"])
             elif row.kind == "turned":
                 story.back = True
             elif row.kind == "begun":
@@ -148,7 +152,7 @@ class Engine(RuleBasedStateMachine):
 
     async def open(self) -> None:
         self.database = Database(f"sqlite:///{self.folder / 'windlass.db'}")
-        event.listen(self.database.inner.engine, "connect", be_quick)
+        listened.listen(self.database.inner.engine, "connect", be_quick)
         self.journal = SqlJournal(self.database)
         self.crews = [await self.hire(), await self.hire()]
         await self.look()
@@ -496,10 +500,10 @@ class Engine(RuleBasedStateMachine):
         """What was due in an hour is due now, and housekeeping sees to it."""
         waiting = [job for job, fate in self.fates.items() if fate.phase is Phase.DELAYED]
         await self.change("UPDATE jobs SET due = due - 7200 WHERE due IS NOT NULL")
-        await self.change(
-            "UPDATE events SET detail = json_set(detail, '$.due', detail ->> '$.due' - 7200)"
-            " WHERE detail ->> '$.due' IS NOT NULL"
-        )
+        for row in await self.rows(text("SELECT * FROM events WHERE kinds LIKE '%failed%'")):
+            sooner = EventsRow.of([sooner_by(event, 7200) for event in events_of(row)])
+            told = "UPDATE events SET told = :told WHERE job = :job AND number = :number"
+            await self.change(told, told=sooner.told, job=row.job, number=row.number)
         await self.journal.wake()
         rows = await self.rows(text("SELECT id, place, phase FROM jobs ORDER BY place, id"))
         for row in rows:
@@ -557,7 +561,7 @@ class Engine(RuleBasedStateMachine):
 
     async def tells_in_order(self, row: Any) -> None:
         """Events are numbered without gaps, and no lease writes after the next has."""
-        told = await self.rows(EVENTS, job=row.id)
+        told = await self.events(row.id)
         assert [one.number for one in told] == list(range(1, len(told) + 1))
         leases = [one.lease for one in told if one.lease]
         assert leases == sorted(leases)
@@ -570,8 +574,8 @@ class Engine(RuleBasedStateMachine):
 
     async def told(self) -> Counter[tuple[int, int]]:
         """How many events each lease has written."""
-        rows = await self.rows(text("SELECT job, lease, count(*) AS n FROM events GROUP BY 1, 2"))
-        return Counter({(row.job, row.lease): row.n for row in rows})
+        rows = await self.rows(text("SELECT job, lease, kinds FROM events"))
+        return Counter((row.job, row.lease) for row in rows for _ in row.kinds.split())
 
     def order_holds(self) -> None:
         """Who waits has somebody before him who wants the same, and who does not wait has none."""
@@ -650,7 +654,11 @@ class Engine(RuleBasedStateMachine):
     # -- the datastore ---------------------------------------------------------------------
 
     async def story(self, job: JobId) -> Story:
-        return Story.of(await self.rows(EVENTS, job=job))
+        return Story.of(await self.events(job))
+
+    async def events(self, job: JobId) -> list[Event]:
+        rows = await self.rows(EVENTS, job=job)
+        return [event for row in rows for event in events_of(row)]
 
     async def rows(self, query: Any, **values: Any) -> list[Any]:
         async with self.database.read() as connection:
@@ -662,6 +670,13 @@ class Engine(RuleBasedStateMachine):
 
 
 EVENTS = text("SELECT * FROM events WHERE job = :job ORDER BY number")
+
+
+def sooner_by(event: Event, seconds: float) -> Event:
+    """The same, due so much sooner if it says when something is."""
+    due = event.detail.get("due")
+    detail = {**event.detail, "due": due - seconds} if due is not None else event.detail
+    return structs.replace(event, detail=detail)
 
 
 def be_quick(connection: Any, _: object) -> None:

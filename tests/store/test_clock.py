@@ -11,11 +11,11 @@ from windlass.engine.journal import End
 from windlass.model.accounts import User
 from windlass.model.ids import app_id, release_id, user_id
 from windlass.store.store import Store
-from windlass.store.tables import events, holds, jobs, metadata
+from windlass.store.tables import holds, jobs, metadata
 
 OURS = 1000.0  # seconds since 1970, says a clock that nobody has set
 OPERATOR = Asker("operator")
-OF_OTHERS = {jobs.c.created, events.c.at}  # when it was asked, and when its holder did it
+OF_OTHERS = {jobs.c.created}  # when it was asked
 
 
 async def people_and_what_they_have(store: Store) -> None:

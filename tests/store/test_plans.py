@@ -60,7 +60,7 @@ async def filled(workshop: Workshop) -> None:
     """Thousands that have ended, pruned but for a few, and some that live."""
     ended = time.time() - 2 * HOUR
     rows = [ROW | {"created": ended, "ended": ended + number} for number in range(FINISHED)]
-    told = {"number": 1, "kind": "ended", "lease": 1, "at": ended, "detail": "{}"}
+    told = {"number": 1, "lease": 1, "kinds": "ended", "outcome": 1, "told": "[]"}
     async with workshop.database.write() as connection:
         await connection.execute(insert(jobs), rows)
         await connection.execute(

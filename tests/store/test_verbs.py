@@ -168,9 +168,9 @@ async def test_what_was_cancelled_gets_past_no_return_by_no_hand(workshop: Works
 
 
 UNREADABLE = {
-    "kind": "UPDATE events SET kind = 'teleported' WHERE kind = 'done'",
-    "detail": "UPDATE events SET detail = '{' WHERE kind = 'done'",
-    "shape": "UPDATE events SET step = 7 WHERE kind = 'done'",
+    "kind": """UPDATE events SET told = replace(told, '"done"', '"teleported"')""",
+    "detail": "UPDATE events SET told = '{' WHERE kinds LIKE '%done%'",
+    "shape": """UPDATE events SET told = replace(told, '"done",0', '"done",7')""",
 }
 
 

@@ -23,6 +23,7 @@ from windlass.engine import keeper, runner
 from windlass.engine.job import Phase
 from windlass.engine.lease import JobId
 from windlass.engine.policy import CRASHES, Direction
+from windlass.store.rows import events_of
 from windlass.store.schema import upgrade
 
 COMPLETE, FAILED, CANCELLED = Phase.COMPLETE, Phase.FAILED, Phase.CANCELLED
@@ -215,7 +216,8 @@ async def picture(farm: Farm) -> tuple[tuple[Phase, ...], dict[str, Any]]:
         jobs = (await connection.execute(text("SELECT * FROM jobs ORDER BY id"))).all()
         holds = (await connection.execute(text("SELECT key, job IS NULL FROM holds"))).all()
         scopes = (await connection.execute(text("SELECT path FROM scopes ORDER BY 1"))).all()
-        events = (await connection.execute(text("SELECT * FROM events ORDER BY job, number"))).all()
+        rows = await connection.execute(text("SELECT * FROM events ORDER BY job, number"))
+        events = [event for row in rows for event in events_of(row)]
     for job in jobs:
         mine = [event for event in events if event.job == job.id]
         assert [event.number for event in mine] == list(range(1, len(mine) + 1))
@@ -234,9 +236,8 @@ async def picture(farm: Farm) -> tuple[tuple[Phase, ...], dict[str, Any]]:
 
 async def places(folder: Path) -> set[tuple[Phase, Direction]]:
     """In which phase and direction each job is."""
-    query = (
-        "SELECT id, phase, id IN (SELECT job FROM events WHERE kind = 'turned') AS back FROM jobs"
-    )
+    turned = "SELECT job FROM events WHERE kinds LIKE '%turned%'"
+    query = f"SELECT id, phase, id IN ({turned}) AS back FROM jobs"
     async with farm_in(folder) as farm, farm.database.read() as connection:
         rows = await connection.execute(text(query))
         return {(Phase(row.phase), UNDO if row.back else DO) for row in rows}

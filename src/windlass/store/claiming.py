@@ -11,7 +11,7 @@ from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import Refused
 from windlass.store.connection import Connection
 from windlass.store.hot import Row
-from windlass.store.rows import event_of, loads
+from windlass.store.rows import events_of, loads
 from windlass.store.tables import events
 
 
@@ -40,12 +40,13 @@ class History(Sequence[Event]):
         self.torn: str | None = None
 
     def take(self, row: SqlRow[Any]) -> None:
-        """One more."""
+        """Some more."""
         if self.torn is None:
             try:
-                self.events.append(event_of(row))
+                self.events.extend(events_of(row))
             except (ValueError, TypeError) as error:
-                self.torn = f"event {row.number} of job {row.job} cannot be read: {error}"
+                after = self.events[-1].number if self.events else 0
+                self.torn = f"after event {after} of job {row.job} nothing can be read: {error}"
 
     def __len__(self) -> int:
         return len(self.events)

@@ -96,16 +96,16 @@ class Flusher:
 
     async def persist(self, worker: WorkerId, group: list[Entry]) -> set[JobId]:
         """Try while the datastore is away; what was written after all is not written twice."""
-        pause = FIRST
+        pause, again = FIRST, False
         while True:
             try:
-                ended = await self.hot.flush(worker, group)
+                ended = await self.hot.flush(worker, group, again=again)
                 self.database.ring()
                 return ended
             except Transient as error:
                 log.warning("datastore.away", why=str(error), waiting=len(group))
             await asyncio.sleep(pause)
-            pause = min(2 * pause, LONGEST)
+            pause, again = min(2 * pause, LONGEST), True
 
     async def close(self) -> None:
         """Give up what cannot be written now; whoever takes the job over goes by what was."""

@@ -18,13 +18,13 @@ from windlass.engine.journal import Crew, End, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost
 from windlass.store.database import FROZEN, Database, Postgres, translated
-from windlass.store.rows import EventRow, dumps
+from windlass.store.rows import EventsRow, dumps
 from windlass.store.sqlite import Sqlite
 
 
 @dataclass(slots=True)
 class Entry:
-    """What one job wants written: events, and perhaps its end."""
+    """What one job wants written: events, or its end, or both."""
 
     lease: Lease
     events: Sequence[Event]
@@ -44,10 +44,13 @@ class Hot(Protocol):
     ) -> Sequence[Row]:
         """Rows (id, kind, version, data, lease, crashes) of up to `room` jobs, now ours."""
 
-    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+    async def flush(
+        self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
+    ) -> set[JobId]:
         """Write a group's events, and those ends that nobody must hear of: whose were written.
 
-        Of a job whose end must look around (somebody waits, or it has holds) nothing was.
+        Of a job whose end must look around (somebody waits, or it has holds) nothing was. `again`
+        when an earlier call may have written the group: then what is there already stays.
         """
 
     async def close(self) -> None:
@@ -71,8 +74,7 @@ RETURNING jobs.id, kind, version, data, lease, crashes
 """
 PICKED = """
 SELECT id, CASE lease WHEN 0 THEN 0 ELSE
-  coalesce((SELECT max(number) FROM events WHERE events.job = jobs.id
-    AND kind NOT IN ('begun', 'undoing', 'interrupted', 'log')), 0) END AS newest
+  coalesce((SELECT max(outcome) FROM events WHERE events.job = jobs.id), 0) END AS newest
 FROM jobs WHERE claimable AND {which} AND {able} AND EXISTS (SELECT 1 FROM fence)
 """
 IN_ORDER = "ORDER BY priority, turn, id LIMIT {room}"
@@ -95,23 +97,28 @@ CLAIM_TUBES = postgres_claim("tube = ANY($3::text[])", IN_ORDER.format(room="$4"
 CLAIM_JOB = postgres_claim("id = $3", "")
 
 EVENTS = """json_to_recordset(${}::text::json)
-  AS told(job bigint, number int, kind text, step int, lease int, at float8, detail text)"""
+  AS fresh(job bigint, number int, lease int, kinds text, outcome int, told text)"""
 ENDS = """json_to_recordset(${}::text::json)
   AS ending(id bigint, lease int, phase text, percent float8, trouble text, history text)"""
 TELL = """
-  INSERT INTO events (job, number, kind, step, lease, at, detail)
-  SELECT told.job, number, kind, step, told.lease, at, detail FROM """
+  INSERT INTO events (job, number, lease, kinds, outcome, told)
+  SELECT fresh.job, number, fresh.lease, kinds, outcome, told FROM """
 
-# Groups come as JSON: drivers encode arrays item by item, several times as slowly.
-FLUSH = f"""
+
+def postgres_flush(twice: str = "") -> str:
+    """The flush; `twice` says what to do about events that are there already.
+
+    Groups come as JSON: drivers encode arrays item by item, several times as slowly.
+    """
+    return f"""
 {FENCE},
-told AS ({TELL}{EVENTS.format(2)} WHERE EXISTS (SELECT 1 FROM fence) ON CONFLICT DO NOTHING),
+told AS ({TELL}{EVENTS.format(2)} WHERE EXISTS (SELECT 1 FROM fence) {twice}),
 ready AS (
   SELECT ending.* FROM {ENDS.format(3)}
   JOIN jobs ON jobs.id = ending.id AND jobs.lease = ending.lease
   WHERE jobs.worker = $1 AND NOT jobs.awaited AND EXISTS (SELECT 1 FROM fence)
   FOR UPDATE OF jobs SKIP LOCKED),
-last AS ({TELL}{EVENTS.format(4)} JOIN ready ON ready.id = told.job ON CONFLICT DO NOTHING),
+last AS ({TELL}{EVENTS.format(4)} JOIN ready ON ready.id = fresh.job {twice}),
 ended AS (
   UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble,
     history = ready.history, worker = NULL, crashes = 0,
@@ -120,6 +127,12 @@ ended AS (
 gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)
 SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT id FROM ready)
 """
+
+
+# To be ready for conflicts costs a third of an insert, and only a second time can there be any.
+FLUSH = postgres_flush()
+FLUSH_AGAIN = postgres_flush("ON CONFLICT DO NOTHING")
+
 CLAIMING = FROZEN | {
     "plan_cache_mode": "force_generic_plan",
     "jit": "off",
@@ -155,15 +168,17 @@ class HotPostgres:
                 await check_alive(connection, crew.id)
             return [tuple(row) for row in rows]
 
-    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+    async def flush(
+        self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
+    ) -> set[JobId]:
         """One statement."""
         async with self.flushing.connection() as connection:
             row = await connection.fetchrow(
-                FLUSH,
+                FLUSH_AGAIN if again else FLUSH,
                 worker,
-                dumps([EventRow.of(event) for one in group if not one.end for event in one.events]),
+                dumps([EventsRow.of(one.events) for one in group if not one.end]),
                 dumps([end_of(one.lease, one.end) for one in group if one.end]),
-                dumps([EventRow.of(event) for one in group if one.end for event in one.events]),
+                dumps([EventsRow.of(one.events) for one in group if one.end and one.events]),
             )
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
@@ -232,7 +247,8 @@ def end_of(lease: Lease, end: End) -> dict[str, Any]:
 
 ALIVE = "SELECT 1 FROM workers WHERE id = ?"
 LITE_NOW = "(julianday('now') - 2440587.5) * 86400.0"
-LITE_INSERT = "INSERT OR IGNORE INTO events VALUES (?, ?, ?, ?, ?, ?, ?)"
+LITE_INSERT = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)"
+LITE_INSERT_AGAIN = LITE_INSERT.replace("INSERT", "INSERT OR IGNORE")
 LITE_END = f"""
 UPDATE jobs SET phase = :phase, percent = :percent, trouble = :trouble, history = :history,
   worker = NULL, crashes = 0, ended = {LITE_NOW}
@@ -294,7 +310,9 @@ class HotSqlite:
             rows: list[Row] = raw.execute(sqlite_claim(which, order), values).fetchall()
             return rows
 
-    async def flush(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+    async def flush(
+        self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
+    ) -> set[JobId]:
         """A few statements, prepared once."""
         ended: set[JobId] = set()
         told: list[Row] = []
@@ -306,8 +324,9 @@ class HotSqlite:
                         continue
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
                     ended.add(entry.lease.job)
-                told += [msgspec.structs.astuple(EventRow.of(event)) for event in entry.events]
-            raw.executemany(LITE_INSERT, told)
+                if entry.events:
+                    told.append(msgspec.structs.astuple(EventsRow.of(entry.events)))
+            raw.executemany(LITE_INSERT_AGAIN if again else LITE_INSERT, told)
         return ended
 
     async def close(self) -> None:

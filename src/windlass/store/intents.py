@@ -7,7 +7,7 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.job import QUEUED, Asker, Phase, Trouble
-from windlass.engine.journal import EventKind
+from windlass.engine.journal import Event, EventKind
 from windlass.engine.lease import JobId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope, within
@@ -16,7 +16,7 @@ from windlass.store.connection import Connection
 from windlass.store.database import now
 from windlass.store.delays import standing_by
 from windlass.store.line import Placed, advance, await_them, leave
-from windlass.store.rows import dumps
+from windlass.store.rows import EventsRow, dumps
 from windlass.store.tables import applications, events, holds, intents, jobs
 
 CANCEL = "cancel"
@@ -133,14 +133,5 @@ async def tell(
     """An event of a job that nobody holds; its row is locked by the caller."""
     newest = select(func.coalesce(func.max(events.c.number), 0)).where(events.c.job == job)
     number = (await connection.execute(newest)).scalar_one() + 1
-    await connection.execute(
-        insert(events).values(
-            job=job,
-            number=number,
-            kind=kind,
-            step=step,
-            lease=0,
-            at=time.time(),
-            detail=dumps(detail),
-        )
-    )
+    event = Event(job, number, kind, step, 0, time.time(), detail)
+    await connection.execute(insert(events).values(EventsRow.of([event]).values()))

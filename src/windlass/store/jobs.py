@@ -100,7 +100,7 @@ class Jobs:
             history = History()
             for row in await connection.execute(after.order_by(events.c.number)):
                 history.take(row)
-            return history.events
+            return [event for event in history.events if event.number > number]
 
     async def open(self, kind: str) -> list[dict[str, Any]]:
         """The data of the jobs of a kind that may still go on."""
@@ -140,7 +140,7 @@ def shown_in(phases: Collection[Phase]) -> ColumnElement[bool]:
     if (Phase.RUNNING in phases) is (Phase.UNDOING in phases):
         return plain
     told = select(events.c.number)
-    told = told.where(events.c.job == jobs.c.id, events.c.kind == EventKind.TURNED)
+    told = told.where(events.c.job == jobs.c.id, events.c.kinds.contains(EventKind.TURNED))
     turned = (jobs.c.phase == Phase.RUNNING) & told.exists()
     return plain | turned if Phase.UNDOING in phases else plain & ~turned
 

@@ -21,7 +21,7 @@ from windlass.store.connection import Connection
 from windlass.store.database import FORBIDDEN, Database, now
 from windlass.store.flusher import FIRST, LONGEST, Flusher
 from windlass.store.intents import CANCEL, NO_RETURN
-from windlass.store.rows import EventRow, dumps, scope_of
+from windlass.store.rows import EventsRow, dumps, scope_of
 from windlass.store.tables import FAILED, events, jobs, keys, workers
 from windlass.store.tables import intents as intents_table
 
@@ -159,7 +159,7 @@ class SqlJournal:
         async with self.database.write(lease) as connection:
             nudges = await ending.settle(connection, lease, end)
             if nudges is not None and events:
-                await connection.execute(INSERT, [EventRow.of(event).values() for event in events])
+                await connection.execute(INSERT, EventsRow.of(events).values())
             return nudges
 
     async def ended_by(self, lease: Lease) -> bool:
@@ -167,7 +167,7 @@ class SqlJournal:
         told = select(events.c.number).where(
             events.c.job == lease.job,
             events.c.lease == lease.number,
-            events.c.kind == EventKind.ENDED,
+            events.c.kinds.contains(EventKind.ENDED),
         )
         async with self.database.read() as connection:
             return bool(await one(connection, select(told.exists())))

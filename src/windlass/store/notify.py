@@ -14,6 +14,7 @@ import asyncpg
 CHANNEL = "windlass"
 READY = "ready"  # the payload that workers heed
 SPACING = 0.005  # seconds between two; the first is sent at once
+CALM = 0.05  # seconds between two that only watchers heed
 FIRST, LONGEST = 0.1, 5.0  # seconds between tries to connect again
 
 
@@ -23,7 +24,7 @@ class Notifier:
     def __init__(self, url: str, heard: Callable[[bool], None]) -> None:
         self.url, self.heard = url, heard
         self.wanted = asyncio.Event()
-        self.ready = False
+        self.ready = asyncio.Event()
         self.connected = False
         self.task: asyncio.Future[None] | None = None
 
@@ -35,8 +36,9 @@ class Notifier:
     def ring(self, ready: bool) -> None:
         """Something was written here; whether jobs became ready by it."""
         self.start()
-        self.ready = self.ready or ready
         self.wanted.set()
+        if ready:
+            self.ready.set()
 
     async def run(self) -> None:
         """Connected for as long as it lasts, and then again."""
@@ -58,14 +60,14 @@ class Notifier:
             self.connected = True
             self.heard(True)  # what was said before we listened
             while True:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(LONGEST):
-                        await self.wanted.wait()
+                await within(LONGEST, self.wanted)
                 if self.wanted.is_set():
+                    said = READY if self.ready.is_set() else ""
                     self.wanted.clear()
-                    said, self.ready = READY if self.ready else "", False
+                    self.ready.clear()
                     await connection.execute(f"NOTIFY {CHANNEL}, '{said}'", timeout=10)
                     await asyncio.sleep(SPACING)
+                    await within(CALM - SPACING, self.ready)
                 elif connection.is_closed():
                     return
         finally:
@@ -76,3 +78,10 @@ class Notifier:
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)
+
+
+async def within(seconds: float, event: asyncio.Event) -> None:
+    """Until this has happened, or so long."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

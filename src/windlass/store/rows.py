@@ -1,6 +1,7 @@
 """Rows to the engine's records and back."""
 
 import json
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -28,39 +29,43 @@ def loads(text: str) -> Any:
         return json.loads(text)
 
 
-class EventRow(msgspec.Struct, gc=False):
-    """An event as the table has it, column by column."""
+# These tell that somebody is at it, and not that it came to anything.
+NO_OUTCOME = frozenset((EventKind.BEGUN, EventKind.UNDOING, EventKind.INTERRUPTED, EventKind.LOG))
+
+
+class EventsRow(msgspec.Struct, gc=False):
+    """Events of a job that are written together, under one lease, as the table has them.
+
+    One row for all of them: a row costs more than everything that is in it (docs/decisions/0012).
+    """
 
     job: int
     number: int
-    kind: str
-    step: int | None
     lease: int
-    at: float
-    detail: str
+    kinds: str
+    outcome: int | None
+    told: str
 
     @classmethod
-    def of(cls, event: Event) -> "EventRow":
-        """The row of an event."""
-        detail = dumps(event.detail) if event.detail else "{}"
-        return cls(event.job, event.number, event.kind, event.step, event.lease, event.at, detail)
+    def of(cls, events: Sequence[Event]) -> "EventsRow":
+        """The row of some events; there is one at least."""
+        last, outcome = events[-1], None
+        for event in events:
+            if event.kind not in NO_OUTCOME:
+                outcome = event.number
+        kinds = " ".join([event.kind for event in events])
+        told = dumps([(one.number, one.kind, one.step, one.at, one.detail) for one in events])
+        return cls(last.job, last.number, last.lease, kinds, outcome, told)
 
     def values(self) -> dict[str, Any]:
         """With the columns' names."""
         return msgspec.structs.asdict(self)
 
 
-def event_of(row: Row[Any]) -> Event:
-    """An event from its row."""
-    return Event(
-        job=JobId(row.job),
-        number=row.number,
-        kind=EventKind(row.kind),
-        step=row.step,
-        lease=row.lease,
-        at=row.at,
-        detail=loads(row.detail),
-    )
+def events_of(row: Row[Any]) -> Iterator[Event]:
+    """The events of a row, one after the other, until one cannot be read."""
+    for number, kind, step, at, detail in loads(row.told):
+        yield Event(JobId(row.job), number, EventKind(kind), step, row.lease, at, detail)
 
 
 def trouble_of(text: str | None) -> Trouble | None:

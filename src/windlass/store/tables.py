@@ -186,16 +186,15 @@ holds = Table(
     Index("ix_holds_job", "job"),
 )
 
-events = Table(
+events = Table(  # a row for all that is written together of a job
     "events",
     metadata,
     Column("job", Number, primary_key=True),
-    Column("number", Integer, primary_key=True),
-    Column("kind", Text, nullable=False),
-    Column("step", Integer),
+    Column("number", Integer, primary_key=True),  # of its last event
     Column("lease", Integer, nullable=False),
-    Column("at", Float, nullable=False),
-    Column("detail", Text, nullable=False),
+    Column("kinds", Text, nullable=False),  # of its events, in order
+    Column("outcome", Integer),  # number of the newest that tells what something came to
+    Column("told", Text, nullable=False),  # the events, as [[number, kind, step, at, detail], ...]
     sqlite_with_rowid=False,
 )
 
