@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import uvloop
 
+YOUNG = 10_000  # objects between looks at the young: hundreds of jobs in hand come to as many
+
 T = TypeVar("T")
 
 
@@ -13,4 +15,5 @@ def run_for_long(main: Coroutine[Any, Any, T]) -> T:
     """Run until this ends; what is loaded by now stays for good and is not looked through again."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(YOUNG)
     return uvloop.run(main)

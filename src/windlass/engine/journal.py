@@ -54,8 +54,7 @@ class Crew:
     skills: frozenset[str]  # `kind:version` of the operations it knows, and `node:...`
 
 
-@dataclass(frozen=True)
-class Claimed:
+class Claimed(msgspec.Struct, frozen=True, gc=False):
     """A job that is ours now, with everything that has been written of it."""
 
     lease: Lease
@@ -67,8 +66,7 @@ class Claimed:
     cancelled: bool = False  # a cancel was accepted before
 
 
-@dataclass(frozen=True)
-class End:
+class End(msgspec.Struct, frozen=True, gc=False):
     """How a run of a job ended: for good, or until it goes on in `due` seconds."""
 
     phase: Phase

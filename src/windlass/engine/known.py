@@ -19,6 +19,7 @@ class Known:
 
     kind: ClassVar[str]
     version: ClassVar[int]
+    words: ClassVar[str]  # the class's name as words: `CreateGear` is "Create gear"
 
     def __init_subclass__(
         cls, kind: str | None = None, version: int = 1, *, base: bool = False, **more: Any
@@ -26,6 +27,7 @@ class Known:
         super().__init_subclass__(**more)
         if base:
             return  # what only others build on is never stored
+        cls.words = kebab(cls.__name__).replace("-", " ").capitalize()
         cls.kind = kind or kebab(cls.__name__)
         cls.version = version
         other = _classes.get(cls.kind)
@@ -42,11 +44,6 @@ class Known:
         """The fields as JSON types."""
         found: dict[str, Any] = msgspec.to_builtins(self)
         return found
-
-    @property
-    def words(self) -> str:
-        """The class's name as words: `CreateGear` is "Create gear"."""
-        return kebab(type(self).__name__).replace("-", " ").capitalize()
 
 
 K = TypeVar("K", bound=Known)

@@ -1,14 +1,14 @@
 """A lease: the right to work on a job while its worker lives."""
 
-from dataclasses import dataclass
 from typing import NewType
+
+import msgspec
 
 JobId = NewType("JobId", int)
 WorkerId = NewType("WorkerId", str)
 
 
-@dataclass(frozen=True, slots=True)
-class Lease:
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """Who works on which job, for the how many-th time.
 
     The number rises with every claim of the job. It marks events, and whatever acts outside the

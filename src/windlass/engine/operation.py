@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
 
 from windlass.engine.known import Known, known
 from windlass.engine.lease import JobId, Lease
-from windlass.engine.policy import PATIENT, Retry
+from windlass.engine.policy import PATIENT, USUAL, Retry
 from windlass.engine.scope import Scope
 
 HIGH, NORMAL, LOW = 0, 100, 200  # priorities, as backburner's labels have them; smaller first
@@ -57,7 +57,7 @@ class Hold:
 class Step(Known, Generic[W], base=True):
     """One small thing that can be done, done again, and taken back."""
 
-    retry: ClassVar[Retry] = Retry()
+    retry: ClassVar[Retry] = USUAL
     undo_retry: ClassVar[Retry] = PATIENT
     timeout: ClassVar[float] = 300.0  # seconds, for each try
     one_way: ClassVar[bool] = False  # once begun, only forward: retry, then bury

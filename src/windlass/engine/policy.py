@@ -35,6 +35,7 @@ class Retry:
         return cls(attempts=attempts, first=5, factor=2.0, longest=172_800)
 
 
+USUAL = Retry()
 PATIENT = Retry(attempts=12, first=0.5, factor=2.0, longest=60.0)  # for undo: five minutes or so
 
 

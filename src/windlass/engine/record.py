@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+import msgspec
+
 from windlass.engine.job import Trouble
 from windlass.engine.journal import Event, EventKind
 from windlass.engine.policy import Direction
@@ -23,8 +25,7 @@ class StepState(StrEnum):
     SKIPPED = "skipped"
 
 
-@dataclass
-class StepRow:
+class StepRow(msgspec.Struct, gc=False):
     """A step of a plan, and what has become of it."""
 
     number: int

@@ -13,7 +13,7 @@ from windlass.engine.journal import Claimed, End, EventKind, Journal
 from windlass.engine.known import revive
 from windlass.engine.operation import Operation, Step, World
 from windlass.engine.pen import Pen
-from windlass.engine.policy import CRASHES, Direction, Retry, Verdict, verdict
+from windlass.engine.policy import CRASHES, USUAL, Direction, Retry, Verdict, verdict
 from windlass.engine.record import Record, StepRow, StepState
 from windlass.engine.steplog import Voice
 from windlass.engine.tries import see_through, try_once
@@ -124,7 +124,7 @@ class Run:
         record = self.record
         reason = trouble or record.reason
         told = reason.data() if reason else None
-        self.pen.note(EventKind.ENDED, phase=phase.value, trouble=told)
+        self.pen.note(EventKind.ENDED, phase=phase, trouble=told)
         return End(phase, record.percent, trouble=reason, history=record.history())
 
     # -- forward ---------------------------------------------------------------------------
@@ -146,8 +146,7 @@ class Run:
         """Elaborate: read, choose, and write the plan; what is refused here has touched nothing."""
         self.boundary()
         claimed = self.claimed
-        patience = Retry()
-        for tries in range(1, patience.attempts + 1):
+        for tries in range(1, USUAL.attempts + 1):
             try:
                 operation = revive(Operation, claimed.kind, claimed.version, claimed.data)
                 steps = await elaborate(operation, self.world)
@@ -155,9 +154,9 @@ class Run:
             except LeaseLost:
                 raise
             except Exception as error:
-                if isinstance(error, Refused) or tries == patience.attempts:
+                if isinstance(error, Refused) or tries == USUAL.attempts:
                     raise Turn(Trouble.of(error)) from error
-            await self.pause(patience.delay(tries))
+            await self.pause(USUAL.delay(tries))
             self.boundary()
 
     def boundary(self) -> None:
@@ -292,7 +291,7 @@ class Run:
     def retry(self, row: StepRow, error: Exception, direction: Direction) -> Retry:
         """How patiently a step is tried; what is refused is not, and may not even be known."""
         if isinstance(error, Refused):
-            return Retry()
+            return USUAL
         step = self.step(row)
         return step.retry if direction is Direction.DO else step.undo_retry
 

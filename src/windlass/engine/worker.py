@@ -18,6 +18,7 @@ from windlass.engine.pulse import Beats, Pulse
 from windlass.engine.queue import Nudge, Queue
 from windlass.engine.ringing import ring
 from windlass.engine.runner import Run, Signals
+from windlass.engine.settled import Settled
 from windlass.engine.tries import GRACE, see_through, take_out
 from windlass.errors import LeaseLost, Transient
 
@@ -83,6 +84,7 @@ class Worker:
         self.hooks = hooks
         self.left = recycle or None  # jobs until the process has had enough; None: never
         self.hands: dict[Lease, Hand] = {}
+        self.settled = Settled()
         self.leaving = asyncio.Event()
         self.hurried = asyncio.Event()
         self.freed = asyncio.Event()
@@ -283,7 +285,7 @@ class Worker:
             run.pen.take_up(events)
             back = await self.outcome(run, hand, run.take_back())
             return await self.settle(run, hand, back)
-        log.info("job.settled", job=run.claimed.lease.job, kind=run.claimed.kind, phase=end.phase)
+        self.settled.add(run.claimed.lease.job, run.claimed.kind, end.phase)
         await ring(self.queue, nudges)
         if end.phase in (Phase.BURIED, Phase.FAILED):
             await self.report(run.claimed, end)

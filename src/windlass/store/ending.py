@@ -1,8 +1,8 @@
 """Settling: how a run ended, who has its holds now, and who may run next."""
 
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 from sqlalchemy import delete, select, update
 
 from windlass.engine.job import Phase
@@ -29,7 +29,7 @@ async def settle(connection: Connection, lease: Lease, end: End) -> list[Nudge] 
     if end.phase is Phase.COMPLETE and await cancelled(connection, [lease.job]):
         return None
     if end.phase is Phase.RETRYING and end.due and await cancelled(connection, [lease.job]):
-        end = replace(end, due=0.0)  # a wait ends at once
+        end = msgspec.structs.replace(end, due=0.0)  # a wait ends at once
     await connection.execute(update(jobs).where(jobs.c.id == lease.job).values(**written(row, end)))
     if end.phase is Phase.BURIED:
         await counters.count(connection, counters.BURIED, row.kind)
