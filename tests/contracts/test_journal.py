@@ -472,7 +472,7 @@ async def test_a_claim_that_was_lost_on_its_way_is_given_back(workshop: Workshop
     for name in ("s1", "s2"):
         await workshop.submit(Stock(name, "put a"))
     held, lost = (await claimed(workshop)).lease, (await claimed(workshop)).lease
-    freed = await workshop.journal.disown(ME, [held.job])
+    freed = await workshop.journal.disown(ME, [held, Lease(ME, lost.job, 0)])
     assert [nudge.job for nudge in freed] == [lost.job]
     assert (await claimed(workshop)).lease == Lease(ME, lost.job, lost.number + 1)
 

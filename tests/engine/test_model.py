@@ -183,8 +183,7 @@ class Engine(RuleBasedStateMachine):
         self.others = [hands for hands in self.others if hands.hands]
 
     def still(self) -> bool:
-        flushing = self.journal.flusher.flushing
-        if flushing is not None and not flushing.done():
+        if self.journal.flusher.on_its_way():
             return False
         return all(hands.still() for hands in (*self.crews, *self.others))
 

@@ -64,6 +64,7 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     crashes: int  # claims in a row without an event of their own, this one included
     events: Sequence[Event] = ()
     cancelled: bool = False  # a cancel was accepted before
+    awaited: bool = False  # its end must look around: somebody waits, or it has holds
 
 
 class End(msgspec.Struct, frozen=True, gc=False):
@@ -116,7 +117,7 @@ class Journal(Protocol):
         Only what the worker has the skills for.
         """
 
-    async def disown(self, worker: WorkerId, but: Collection[JobId]) -> list[Nudge]:
+    async def disown(self, worker: WorkerId, but: Collection[Lease]) -> list[Nudge]:
         """Give back what is this worker's by its row, but for these: a claim got lost."""
 
     async def write(self, lease: Lease, events: Sequence[Event]) -> None:

@@ -210,19 +210,18 @@ class Run:
         """One step, try after try, until it is in effect (or taken back)."""
         doing = direction is Direction.DO
         while True:
-            await self.wait_for(row)
+            if row.due is not None:
+                await self.wait_for(row, row.due)
             error = await self.attempt(row, doing)
             if error is None:
                 return self.pen.note(EventKind.DONE if doing else EventKind.UNDONE, row.number)
             await self.failed(row, error, direction)
 
-    async def wait_for(self, row: StepRow) -> None:
+    async def wait_for(self, row: StepRow, due: float) -> None:
         """The rest of the delay before a step's next try, and the note that it begins."""
-        if row.due is None:
-            return
-        wait = row.due - time.time()
+        wait = due - time.time()
         if wait > AT_ONCE:
-            raise Later(row.due)
+            raise Later(due)
         if wait > 0:
             await self.pen.flush()
             await self.pause(wait)

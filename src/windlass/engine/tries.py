@@ -51,7 +51,7 @@ class Limit:
         self.task = task
         self.before = task.cancelling()
         self.reached = False
-        self.loop = asyncio.get_running_loop()
+        self.loop = task.get_loop()
         self.timer = self.loop.call_later(seconds, self.reach)
 
     def __bool__(self) -> bool:

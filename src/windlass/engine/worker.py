@@ -24,6 +24,7 @@ from windlass.errors import LeaseLost, Transient
 
 LOOK = 1.0  # seconds; in any case a worker looks into the datastore itself
 HEED = 0.25  # seconds between looks for cancels of what runs here
+BRIEF = 0.05  # seconds of a run; nobody is likely to have begun to wait for its end
 STUMBLE = 1.0  # seconds until a job is tried again over which the engine itself stumbled
 PATIENCE = 20.0  # seconds that steps have to end by themselves when the worker leaves
 LAST = 5.0  # seconds for the datastore to answer who leaves; others find what it was not told
@@ -39,6 +40,8 @@ class Hand:
     task: asyncio.Task[None] | None = None
     running: bool = False  # the run itself, and not its settling
     limit: asyncio.TimerHandle | None = None  # of a run that was cut off
+    begun: float = 0.0  # by the loop's clock
+    over: bool = False  # its slot is free, while its end is being written
     dropped: bool = False  # its job is ours by its row, and will be in nobody's hand
 
     def cut_off(self) -> None:
@@ -141,12 +144,21 @@ class Worker:
                 continue
             if self.unsure:
                 await self.make_sure()
-            room = self.crew.slots - len(self.hands)
+            room = self.room()
             if room <= 0:
                 await self.first(self.freed.wait(), self.leaving)
                 continue
             if await self.take(room) < room:
                 await self.first(self.nudged(), self.leaving)
+
+    def room(self) -> int:
+        """How many jobs to claim now: those of free slots.
+
+        The slot of a brief job is free while its end is still being written, which takes as long
+        as the job itself. Otherwise the end comes first: it may make a more urgent job ready.
+        """
+        running = sum(not hand.over for hand in self.hands.values())
+        return min(self.crew.slots - running, 2 * self.crew.slots - len(self.hands))
 
     async def take(self, room: int, job: JobId | None = None) -> int:
         """Claim up to `room` jobs and begin them; how many there were."""
@@ -193,7 +205,7 @@ class Worker:
     async def make_sure(self) -> None:
         """Give back what is ours by the datastore and not in our hands; no claim is under way."""
         with contextlib.suppress(Transient, LeaseLost):
-            await ring(self.queue, await self.journal.disown(self.crew.id, self.held()))
+            await ring(self.queue, await self.journal.disown(self.crew.id, list(self.hands)))
             self.unsure = False
 
     async def nudged(self) -> None:
@@ -221,7 +233,7 @@ class Worker:
 
     def begin(self, claimed: Claimed) -> None:
         """Begin a run beside the others."""
-        lease, hand = claimed.lease, Hand()
+        lease, hand = claimed.lease, Hand(begun=asyncio.get_running_loop().time())
         if self.leaving.is_set():
             hand.signals.drain.set()
         if claimed.cancelled:
@@ -262,7 +274,7 @@ class Worker:
 
     async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
         """How a run ended, by itself or cut off."""
-        hand.running = True
+        hand.running, hand.over = True, False
         try:
             return await running
         except LeaseLost:
@@ -279,6 +291,10 @@ class Worker:
 
     async def settle(self, run: Run, hand: Hand, end: End) -> None:
         """Make the end durable; back, if it was to be complete and is cancelled."""
+        brief = asyncio.get_running_loop().time() - hand.begun < BRIEF
+        if brief and self.crew.slots > 1 and not run.claimed.awaited:
+            hand.over = True
+            self.freed.set()
         events = run.pen.blot()
         nudges = await self.journal.settle(run.claimed.lease, events, end)
         if nudges is None:

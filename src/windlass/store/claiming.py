@@ -17,7 +17,7 @@ from windlass.store.tables import events
 
 def claimed(row: Row, worker: WorkerId, told: Sequence[Event], *, stopped: bool) -> Claimed:
     """A job as its new holder gets it."""
-    id, kind, version, data, lease, crashes = row
+    id, kind, version, data, lease, crashes, awaited = row
     return Claimed(
         lease=Lease(worker, JobId(id), lease),
         kind=kind,
@@ -26,6 +26,7 @@ def claimed(row: Row, worker: WorkerId, told: Sequence[Event], *, stopped: bool)
         crashes=crashes,
         events=told,
         cancelled=stopped,
+        awaited=bool(awaited),
     )
 
 

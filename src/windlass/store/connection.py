@@ -10,20 +10,24 @@ from windlass.store.prepared import Prepared
 Rows = Sequence[dict[str, Any]]
 
 
-class Connection(Protocol):
-    """Runs statements in one transaction."""
+class Fetch(Protocol):
+    """Runs what is prepared."""
 
     @property
     def dialect(self) -> str:
         """`sqlite` or `postgresql`."""
 
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a prepared statement: its rows."""
+
+
+class Connection(Fetch, Protocol):
+    """Runs statements in one transaction."""
+
     async def execute(
         self, statement: Executable, values: dict[str, Any] | Rows | None = None
     ) -> CursorResult[Any]:
         """Run a statement; many rows of values run it once for each."""
-
-    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run a prepared statement: its rows."""
 
     async def run_all(self, statement: Prepared, rows: Rows) -> None:
         """Run a prepared statement once for each row of values."""

@@ -17,9 +17,10 @@ from sqlalchemy.types import BigInteger, Float
 
 from windlass.engine.lease import Lease, WorkerId
 from windlass.errors import LeaseLost, Refused, Transient
-from windlass.store.connection import Connection, Rows
+from windlass.store.connection import Connection, Fetch, Rows
 from windlass.store.notify import Notifier
 from windlass.store.prepared import Prepared
+from windlass.store.spare import FROZEN, Spare
 from windlass.store.sqlite import Sqlite
 from windlass.store.tables import workers
 
@@ -62,20 +63,13 @@ def _sqlite_greatest(element: Any, compiler: Any, **more: Any) -> str:
     return f"max({compiler.process(element.clauses, **more)})"
 
 
-class PostgresConnection:
-    """One transaction's connection."""
+class PostgresFetch:
+    """A connection of the driver's own: what is prepared goes past SQLAlchemy."""
 
     dialect = "postgresql"
 
-    def __init__(self, inner: AsyncConnection, driver: Any) -> None:
-        self.inner = inner
-        self.driver = driver  # asyncpg's own: what is prepared goes past SQLAlchemy
-
-    async def execute(
-        self, statement: Executable, values: dict[str, Any] | Rows | None = None
-    ) -> CursorResult[Any]:
-        """Run a statement."""
-        return await self.inner.execute(statement, values)
+    def __init__(self, driver: Any) -> None:
+        self.driver = driver
 
     async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """Run a prepared statement."""
@@ -84,6 +78,33 @@ class PostgresConnection:
             text, *statement.values(self.dialect, values)
         )
         return rows
+
+
+class PostgresSingle(PostgresFetch):
+    """For a single statement that commits itself: it is seen through, or its outcome unknown."""
+
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run it; who is cancelled meanwhile waits too."""
+        doing = asyncio.ensure_future(super().fetch(statement, values))
+        try:
+            return await asyncio.shield(doing)
+        except asyncio.CancelledError:
+            await asyncio.wait({doing})
+            raise
+
+
+class PostgresConnection(PostgresFetch):
+    """One transaction's connection."""
+
+    def __init__(self, inner: AsyncConnection, driver: Any) -> None:
+        super().__init__(driver)
+        self.inner = inner
+
+    async def execute(
+        self, statement: Executable, values: dict[str, Any] | Rows | None = None
+    ) -> CursorResult[Any]:
+        """Run a statement."""
+        return await self.inner.execute(statement, values)
 
     async def run_all(self, statement: Prepared, rows: Rows) -> None:
         """Run it for each row, in one round trip."""
@@ -101,8 +122,6 @@ class PostgresConnection:
         await self.inner.close()
 
 
-# Who is frozen inside a transaction holds its rows, the fence too: the server ends it for him.
-FROZEN = {"idle_in_transaction_session_timeout": "10s"}
 # Plans are kept; one that was made while a table was empty must do when it has filled.
 PLANS = {"enable_seqscan": "off", "jit": "off"}
 
@@ -126,12 +145,19 @@ class Postgres:
                 "server_settings": FROZEN | PLANS,
             },
         )
+        self.spare = Spare(url)
         self.room = asyncio.Semaphore(MOST)
         self.idle: list[PostgresConnection] = []
 
     def write(self) -> AbstractAsyncContextManager[PostgresConnection]:
         """A transaction."""
         return self.transaction("BEGIN")
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[PostgresSingle]:
+        """For one statement, which the server commits by itself."""
+        async with self.entered(), self.spare.connection() as driver:
+            yield PostgresSingle(driver)
 
     def read(self) -> AbstractAsyncContextManager[PostgresConnection]:
         """A snapshot."""
@@ -182,6 +208,7 @@ class Postgres:
         """Close what is idle."""
         while self.idle:
             await self.idle.pop().inner.close()
+        await self.spare.close()
         await self.engine.dispose()
 
 
@@ -226,6 +253,14 @@ class Database:
                 yield connection
         if not quiet:
             self.ring()
+
+    @asynccontextmanager
+    async def single(self) -> AsyncIterator[Fetch]:
+        """A transaction of a single statement: on a server it needs no other round trip."""
+        with translated():
+            async with self.inner.single() as connection:
+                yield connection
+        self.ring()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:

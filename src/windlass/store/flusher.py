@@ -1,11 +1,13 @@
 """The flusher: what all the jobs of a process write, in as few commits as it takes.
 
-Flush at once, no timer: what arrives while a flush is under way shares the next one.
+Flush at once, no timer: what arrives while flushes are under way shares the next one. Where the
+datastore can, two go side by side, each with half of the jobs: while it writes some, the others
+run (docs/decisions/0013).
 """
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import structlog
 
@@ -16,15 +18,15 @@ from windlass.store.database import Database
 from windlass.store.hot import Entry, hot_of
 
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
+PATIENCE = 5.0  # seconds of a process that leaves, for what it has not written
+MANY = 25  # entries that are worth a flush of their own beside another
 
 log = structlog.get_logger()
 
 
-@dataclass(slots=True)
-class Waiting:
-    """An entry and who waits for it: true once it is durable, false if it must be settled."""
+class Waiting(Entry, kw_only=True):
+    """An entry that somebody waits for: true once it is durable, false if it must be settled."""
 
-    entry: Entry
     written: asyncio.Future[bool]
 
     def tell(self, written: bool) -> None:
@@ -45,42 +47,80 @@ class Flusher:
         self.database = database
         self.hot = hot_of(database)
         self.waiting: list[Waiting] = []
-        self.under_way: list[Waiting] = []
+        self.under_way: list[list[Waiting]] = []
+        self.tasks: set[asyncio.Task[None]] = set()
         self.passed = asyncio.Event()  # set, and replaced, after every group
-        self.flushing: asyncio.Future[None] | None = None
+        self.called = False  # to begin, in this turn of the loop
 
     async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
         """Return when these are durable; LeaseLost if the worker was declared dead.
 
         False, and nothing was written, if the end must look around before it is written.
         """
-        written = asyncio.get_running_loop().create_future()
-        self.waiting.append(Waiting(Entry(lease, events, end), written))
-        if self.flushing is None or self.flushing.done():
-            self.flushing = asyncio.ensure_future(self.flush_all())
+        loop = asyncio.get_running_loop()
+        written = loop.create_future()
+        self.waiting.append(Waiting(lease, events, end, written=written))
+        if not self.called:
+            self.called = True
+            loop.call_soon(self.begin)  # with whatever else is written in this turn
         return bool(await written)
 
     async def drain(self, lease: Lease) -> None:
         """Until nothing of this lease is on its way, as a run that was cut off may leave it."""
-        while any(one.entry.lease == lease for one in (*self.under_way, *self.waiting)):
+        while any(one.lease == lease for one in self.on_its_way()):
             await self.passed.wait()
 
-    async def flush_all(self) -> None:
-        """Group after group, until nothing waits."""
-        most = self.hot.most
-        while self.waiting:
-            group, self.waiting = self.waiting[:most], self.waiting[most:]
-            self.under_way = group
-            for worker in {one.entry.lease.worker for one in group}:
-                await self.flush(worker, [one for one in group if one.entry.lease.worker == worker])
-            self.under_way = []
-            self.passed.set()
-            self.passed = asyncio.Event()
+    def on_its_way(self) -> list[Waiting]:
+        """All that is not written yet."""
+        return [one for group in (*self.under_way, self.waiting) for one in group]
+
+    def begin(self) -> None:
+        """As many flushes as may be under way."""
+        self.called = False
+        while len(self.under_way) < self.hot.lanes and (group := self.take()):
+            task = asyncio.ensure_future(self.flush_from(group))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    async def flush_from(self, group: list[Waiting]) -> None:
+        """This group, and then what waits; the next is on its way before those of one go on."""
+        while group:
+            try:
+                for worker in {one.lease.worker for one in group}:
+                    await self.flush(worker, [one for one in group if one.lease.worker == worker])
+            finally:
+                self.under_way.remove(group)
+                self.passed.set()
+                self.passed = asyncio.Event()
+            group = self.take()
+            self.begin()
+
+    def take(self) -> list[Waiting]:
+        """The next group: its share of all that is not written, the longest waiting first.
+
+        What a job writes goes one after the other: the next holder must find no gap.
+        """
+        busy = {one.lease.job for group in self.under_way for one in group}
+        if busy and len(self.waiting) < MANY:
+            return []
+        share = -(-(len(self.waiting) + len(busy)) // self.hot.lanes)
+        if len(self.waiting) - share < MANY:
+            share = len(self.waiting)
+        room = min(share, self.hot.most)
+        group: list[Waiting] = []
+        rest: list[Waiting] = []
+        for one in self.waiting:
+            chosen = group if len(group) < room and one.lease.job not in busy else rest
+            chosen.append(one)
+        self.waiting = rest
+        if group:
+            self.under_way.append(group)
+        return group
 
     async def flush(self, worker: WorkerId, group: list[Waiting]) -> None:
         """One commit, tried until its outcome is known; what spoils it stands alone in the end."""
         try:
-            ended = await self.persist(worker, [one.entry for one in group])
+            ended = await self.persist(worker, group)
         except LeaseLost as error:
             for one in group:
                 one.fail(error)
@@ -92,9 +132,9 @@ class Flusher:
             await self.flush(worker, group[half:])
         else:
             for one in group:
-                one.tell(one.entry.end is None or one.entry.lease.job in ended)
+                one.tell(one.end is None or one.lease.job in ended)
 
-    async def persist(self, worker: WorkerId, group: list[Entry]) -> set[JobId]:
+    async def persist(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
         """Try while the datastore is away; what was written after all is not written twice."""
         pause, again = FIRST, False
         while True:
@@ -109,8 +149,11 @@ class Flusher:
 
     async def close(self) -> None:
         """Give up what cannot be written now; whoever takes the job over goes by what was."""
-        if self.flushing is not None and not self.flushing.done():
-            done, _ = await asyncio.wait({self.flushing}, timeout=5)
-            if not done:
-                self.flushing.cancel()
-        await self.hot.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(PATIENCE):
+                while self.tasks:
+                    await asyncio.wait(self.tasks)
+        late = list(self.tasks)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)

@@ -8,22 +8,19 @@ check-out would add is more than what they cost (docs/decisions/0011). They mean
 import contextlib
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
-import asyncpg
 import msgspec
 
 from windlass.engine.journal import Crew, End, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost
-from windlass.store.database import FROZEN, Database, Postgres, translated
+from windlass.store.database import Database, Postgres, translated
 from windlass.store.rows import EventsRow, dumps
 from windlass.store.sqlite import Sqlite
 
 
-@dataclass(slots=True)
-class Entry:
+class Entry(msgspec.Struct):
     """What one job wants written: events, or its end, or both."""
 
     lease: Lease
@@ -38,11 +35,12 @@ class Hot(Protocol):
     """Claim and flush on one kind of datastore."""
 
     most: int  # entries of one flush
+    lanes: int  # flushes under way at a time
 
     async def claim(
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
-        """Rows (id, kind, version, data, lease, crashes) of up to `room` jobs, now ours."""
+        """Rows (id, kind, version, data, lease, crashes, awaited) of up to `room` ready jobs."""
 
     async def flush(
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
@@ -52,9 +50,6 @@ class Hot(Protocol):
         Of a job whose end must look around (somebody waits, or it has holds) nothing was. `again`
         when an earlier call may have written the group: then what is there already stays.
         """
-
-    async def close(self) -> None:
-        """Let go of the connection."""
 
 
 def hot_of(database: Database) -> Hot:
@@ -70,7 +65,7 @@ UPDATE jobs SET lease = lease + 1, worker = {worker}, claimable = false, due = N
   crashes = CASE WHEN picked.newest > jobs.seen OR lease = 0 THEN 1 ELSE crashes + 1 END,
   seen = picked.newest
 FROM picked WHERE jobs.id = picked.id
-RETURNING jobs.id, kind, version, data, lease, crashes
+RETURNING jobs.id, kind, version, data, lease, crashes, awaited
 """
 PICKED = """
 SELECT id, CASE lease WHEN 0 THEN 0 ELSE
@@ -114,11 +109,12 @@ def postgres_flush(twice: str = "") -> str:
 {FENCE},
 told AS ({TELL}{EVENTS.format(2)} WHERE EXISTS (SELECT 1 FROM fence) {twice}),
 ready AS (
-  SELECT ending.* FROM {ENDS.format(3)}
-  JOIN jobs ON jobs.id = ending.id AND jobs.lease = ending.lease
-  WHERE jobs.worker = $1 AND NOT jobs.awaited AND EXISTS (SELECT 1 FROM fence)
-  FOR UPDATE OF jobs SKIP LOCKED),
-last AS ({TELL}{EVENTS.format(4)} JOIN ready ON ready.id = fresh.job {twice}),
+  SELECT ending.* FROM {ENDS.format(3)}, LATERAL (
+    SELECT FROM jobs WHERE jobs.id = ending.id AND jobs.lease = ending.lease
+      AND jobs.worker IS NOT DISTINCT FROM $1 AND NOT jobs.awaited
+    FOR UPDATE SKIP LOCKED) AS ours
+  WHERE EXISTS (SELECT 1 FROM fence)),
+last AS ({TELL}{EVENTS.format(4)} WHERE (job IN (SELECT id FROM ready)) IS TRUE {twice}),
 ended AS (
   UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble,
     history = ready.history, worker = NULL, crashes = 0,
@@ -133,96 +129,47 @@ SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT id FROM ready)
 FLUSH = postgres_flush()
 FLUSH_AGAIN = postgres_flush("ON CONFLICT DO NOTHING")
 
-CLAIMING = FROZEN | {
-    "plan_cache_mode": "force_generic_plan",
-    "jit": "off",
-    "enable_seqscan": "off",
-    "enable_mergejoin": "off",
-    "enable_hashjoin": "off",
-}
-FLUSHING = CLAIMING | {"enable_hashjoin": "on"}
-
 
 class HotPostgres:
-    """Connections of their own: a claim never waits behind a flush."""
+    """A connection for each that is under way: a claim never waits behind a flush."""
 
-    most = 100  # so that of several hundred jobs some work while the server writes the others'
+    most, lanes = 100, 2
 
     def __init__(self, inner: Postgres) -> None:
-        self.claiming = Spare(inner.url, CLAIMING)
-        self.flushing = Spare(inner.url, FLUSHING)
+        self.spare = inner.spare
 
     async def claim(
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
         """One statement."""
         able = list(crew.skills)
-        async with self.claiming.connection() as connection:
-            if job is not None:
-                rows = await connection.fetch(CLAIM_JOB, crew.id, able, job)
-            elif len(tubes) == 1:
-                rows = await connection.fetch(CLAIM_ONE_TUBE, crew.id, able, tubes[0], room)
-            else:
-                rows = await connection.fetch(CLAIM_TUBES, crew.id, able, tubes, room)
-            if not rows:
-                await check_alive(connection, crew.id)
-            return [tuple(row) for row in rows]
+        with translated():
+            async with self.spare.connection() as connection:
+                if job is not None:
+                    rows = await connection.fetch(CLAIM_JOB, crew.id, able, job)
+                elif len(tubes) == 1:
+                    rows = await connection.fetch(CLAIM_ONE_TUBE, crew.id, able, tubes[0], room)
+                else:
+                    rows = await connection.fetch(CLAIM_TUBES, crew.id, able, tubes, room)
+                if not rows:
+                    await check_alive(connection, crew.id)
+                return [tuple(row) for row in rows]
 
     async def flush(
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
     ) -> set[JobId]:
         """One statement."""
-        async with self.flushing.connection() as connection:
-            row = await connection.fetchrow(
-                FLUSH_AGAIN if again else FLUSH,
-                worker,
-                dumps([EventsRow.of(one.events) for one in group if not one.end]),
-                dumps([end_of(one.lease, one.end) for one in group if one.end]),
-                dumps([EventsRow.of(one.events) for one in group if one.end and one.events]),
-            )
+        values = (
+            dumps([EventsRow.of(one.events) for one in group if not one.end]),
+            dumps([end_of(one.lease, one.end) for one in group if one.end]),
+            dumps([EventsRow.of(one.events) for one in group if one.end and one.events]),
+        )
+        with translated():
+            async with self.spare.connection() as connection:
+                row = await connection.fetchrow(FLUSH_AGAIN if again else FLUSH, worker, *values)
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
         return set(row[1])
-
-    async def close(self) -> None:
-        """Close what is idle."""
-        await self.claiming.close()
-        await self.flushing.close()
-
-
-class Spare:
-    """Connections that are made when none is idle, and kept."""
-
-    def __init__(self, url: str, settings: dict[str, str]) -> None:
-        self.url, self.settings = url, settings
-        self.idle: list[Any] = []
-
-    @contextlib.asynccontextmanager
-    async def connection(self) -> AsyncIterator[Any]:
-        """A connection; one that broke is not used again."""
-        with translated():
-            while self.idle and self.idle[-1].is_closed():
-                self.idle.pop()
-            connection = self.idle.pop() if self.idle else await self.connect()
-            try:
-                yield connection
-            except BaseException:
-                connection.terminate()
-                raise
-            self.idle.append(connection)
-
-    async def connect(self) -> Any:
-        """A new one."""
-        return await asyncpg.connect(
-            self.url, timeout=10, command_timeout=60, server_settings=self.settings
-        )
-
-    async def close(self) -> None:
-        """Close what is idle."""
-        for connection in self.idle:
-            with contextlib.suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                await connection.close(timeout=5)
-        self.idle = []
 
 
 async def check_alive(connection: Any, worker: WorkerId) -> None:
@@ -269,7 +216,7 @@ def sqlite_claim(which: str, order: str) -> str:
 class HotSqlite:
     """The writer's connection, without a compiler in between."""
 
-    most = 500
+    most, lanes = 500, 1
 
     def __init__(self, inner: Sqlite) -> None:
         self.inner = inner
@@ -328,6 +275,3 @@ class HotSqlite:
                     told.append(msgspec.structs.astuple(EventsRow.of(entry.events)))
             raw.executemany(LITE_INSERT_AGAIN if again else LITE_INSERT, told)
         return ended
-
-    async def close(self) -> None:
-        """The connection is the writer's."""

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, TypeVar
 
 import structlog
-from sqlalchemy import ColumnElement, Select, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Select, delete, func, insert, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.hooks import FAILING
@@ -113,12 +113,13 @@ class SqlJournal:
             for row in rows
         ]
 
-    async def disown(self, worker: WorkerId, but: Collection[JobId]) -> list[Nudge]:
+    async def disown(self, worker: WorkerId, but: Collection[Lease]) -> list[Nudge]:
         """Give back what is this worker's by its row, but for these."""
+        ours = [(lease.job, lease.number) for lease in but]
         async with self.database.write(worker) as connection:
             freed = await connection.execute(
                 update(jobs)
-                .where(jobs.c.worker == worker, jobs.c.id.not_in(list(but)))
+                .where(jobs.c.worker == worker, tuple_(jobs.c.id, jobs.c.lease).not_in(ours))
                 .values(worker=None, claimable=True, due=None)
                 .returning(jobs.c.id, jobs.c.tube, jobs.c.priority)
             )

@@ -89,6 +89,8 @@ class Sqlite:
                 inner.rollback()
                 raise
 
+    single = write  # a statement costs no round trip here, and neither does a transaction
+
     async def commit(self, inner: SyncConnection) -> None:
         """Until it is on the disk; a cancelled caller waits too, so that the outcome is known."""
         done = asyncio.get_running_loop().run_in_executor(self.disk, inner.commit)
