@@ -4,20 +4,19 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
 from benchmarks.ours.operations import Bench, Errand
 from windlass.engine.job import Asker, Request
 from windlass.engine.journal import Crew
 from windlass.engine.known import skills
 from windlass.engine.lease import JobId, WorkerId
-from windlass.engine.operation import Hold, Operation
+from windlass.engine.operation import Operation
 from windlass.engine.pulse import Beats
 from windlass.engine.queue import Queue
-from windlass.engine.ringing import ring
+from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
 from windlass.model.ids import new_id
 from windlass.plugins import backend
@@ -40,14 +39,8 @@ class House:
 
     async def submit(self, errand: Errand, owner: str = OWNER) -> JobId:
         """Hand in a job, as the API does: commit, then ring."""
-
-        async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
-            return await errand.reserve(self.world.within(transaction, job))
-
         request = Request(errand, owner, Asker(owner), {})
-        submitted = await self.journal.submit(request, reserve)
-        await ring(self.queue, submitted.nudges)
-        return submitted.job
+        return (await submit(self.journal, self.queue, self.world, request)).job
 
     def crew(self, slots: int) -> Crew:
         """A worker process, as it is enlisted."""

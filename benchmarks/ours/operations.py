@@ -3,12 +3,11 @@
 import asyncio
 import os
 import time
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 from windlass.engine.lease import JobId, Lease
-from windlass.engine.operation import Hold, Operation, Plan, Step
+from windlass.engine.operation import Operation, Plan, Step
 from windlass.engine.scope import Scope
 
 LINGER = 600.0  # seconds; nobody waits for the end of it
@@ -74,10 +73,6 @@ class Errand(Operation[Bench], kind="bench-errand"):
     def scope(self) -> Scope:
         """Its own, as a job on an application has it."""
         return Scope(exclusive={self.name})
-
-    async def reserve(self, world: Bench) -> Collection[Hold]:
-        """Nothing to hold."""
-        return ()
 
     async def elaborate(self, world: Bench) -> Plan[Bench]:
         """As many steps as asked for."""

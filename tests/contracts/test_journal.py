@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import insert, text
 
 from conftest import until
-from engine.shop import Clear, Shop, Stock, Workshop
+from engine.shop import Clear, Plain, Shop, Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
 from windlass.engine.known import skills
@@ -28,6 +28,7 @@ from windlass.store.rows import EventsRow, events_of
 from windlass.store.tables import events
 
 ME = WorkerId("w-me")
+EITHER = pytest.mark.parametrize("kind", [Stock, Plain], ids=["reserving", "plain"])
 
 
 @dataclass(frozen=True)
@@ -232,15 +233,16 @@ async def test_a_waiter_is_let_go_whoever_ends_first(workshop: Workshop, other: 
         await workshop.journal.settle(lease, [], end)
 
 
+@EITHER
 async def test_a_submit_beside_an_end_never_waits_for_ever(
-    workshop: Workshop, other: SqlJournal
+    workshop: Workshop, other: SqlJournal, kind: type[Plain]
 ) -> None:
     await workshop.journal.enlist(crew(ME))
     for round in range(20):
         await workshop.submit(Stock(f"s{round}", "put a"))
         lease = (await claimed(workshop)).lease
         job, _ = await asyncio.gather(
-            workshop.submit(Stock(f"s{round}", "put b")),
+            workshop.submit(kind(f"s{round}", "put b")),
             workshop.journal.settle(lease, [], End(Phase.COMPLETE, 100.0)),
         )
         assert await workshop.phase(job) is Phase.READY
@@ -248,11 +250,14 @@ async def test_a_submit_beside_an_end_never_waits_for_ever(
         await workshop.journal.settle(lease, [], End(Phase.COMPLETE, 100.0))
 
 
-async def test_conflicting_submits_see_each_other(workshop: Workshop, other: SqlJournal) -> None:
+@EITHER
+async def test_conflicting_submits_see_each_other(
+    workshop: Workshop, other: SqlJournal, kind: type[Plain]
+) -> None:
     elsewhere = Workshop(other.database)
     for round in range(10):
         asked = [
-            here.submit(Stock(f"s{round}", "put a"))
+            here.submit(kind(f"s{round}", "put a"))
             for here in (workshop, elsewhere, workshop, elsewhere)
         ]
         phases = [await workshop.phase(job) for job in await asyncio.gather(*asked)]
@@ -276,14 +281,15 @@ async def test_a_job_is_tried_again_once(workshop: Workshop, other: SqlJournal) 
     assert (await workshop.row(failed)).retried_by == made
 
 
+@EITHER
 async def test_who_has_waited_for_the_line_sees_it_as_it_is_then(
-    workshop: Workshop, other: SqlJournal
+    workshop: Workshop, other: SqlJournal, kind: type[Plain]
 ) -> None:
-    """Locked in one statement, read in the next: the second of two submits finds the first."""
+    """The second of two submits finds the first, also where it began before that was there."""
     gate = workshop.shop.gates["reserve"] = asyncio.Event()
     first = asyncio.ensure_future(workshop.submit(Pondered("s1", "put a")))
     await until(lambda: workshop.shop.acts)
-    second = asyncio.ensure_future(Workshop(other.database).submit(Stock("s1", "put b")))
+    second = asyncio.ensure_future(Workshop(other.database).submit(kind("s1", "put b")))
     finished, _ = await asyncio.wait({second}, timeout=0.3)
     assert not finished
     gate.set()
@@ -554,3 +560,17 @@ async def test_more_is_woken_than_fits_into_a_batch(
         await overdue(workshop, job)
     assert {nudge.job for nudge in await workshop.journal.wake()} == set(asked)
     assert await workshop.journal.wake() == []
+
+
+async def test_what_reserves_nothing_takes_its_place_in_line(workshop: Workshop) -> None:
+    first = await workshop.submit(Plain("s1", "put a"))
+    again = await workshop.submit(Plain("s1", "put b"))
+    elsewhere = await workshop.submit(Plain("s2", "put c"))
+    assert [await workshop.phase(job) for job in (first, again, elsewhere)] == [
+        Phase.READY,
+        Phase.WAITING,
+        Phase.READY,
+    ]
+    async with workshop.working():
+        await until(lambda: len(workshop.shop.acts) == 3)
+    assert workshop.shop.acts.index("put a") < workshop.shop.acts.index("put b")

@@ -116,18 +116,30 @@ STEPS = {"put": Put, "sell": Sell, "slow": Slow, "waiting": Waiting, "idle": Idl
 
 
 @dataclass(frozen=True)
-class Stock(Operation[Shop]):
+class Plain(Operation[Shop]):
     """Stages of acts: "put a, put b; sell c"."""
 
     shop: str
     acts: str
-    name: str = ""
-    quota: int = 0
 
     @property
     def scope(self) -> Scope:
         root, _, rest = self.shop.partition("/")
         return Scope(exclusive={self.shop}, shared={root} if rest else frozenset())
+
+    async def elaborate(self, world: Shop) -> Plan[Shop]:
+        for stage in self.acts.split(";") if self.acts else ():
+            yield tuple(
+                STEPS[kind](item) for kind, item in (act.split() for act in stage.split(","))
+            )
+
+
+@dataclass(frozen=True)
+class Stock(Plain):
+    """The same, with something to reserve."""
+
+    name: str = ""
+    quota: int = 0
 
     async def reserve(self, world: Shop) -> Collection[Hold]:
         if self.acts == "nonsense":
@@ -135,12 +147,6 @@ class Stock(Operation[Shop]):
         names = [Hold.name("shop", self.name, self.shop)] if self.name else []
         share = [Hold.quota("shelves", new_id("s"), "anna", self.quota)] if self.quota else []
         return [*names, *share]
-
-    async def elaborate(self, world: Shop) -> Plan[Shop]:
-        for stage in self.acts.split(";") if self.acts else ():
-            yield tuple(
-                STEPS[kind](item) for kind, item in (act.split() for act in stage.split(","))
-            )
 
 
 @dataclass(frozen=True)

@@ -106,8 +106,8 @@ class Journal(Protocol):
     async def beat(self, worker: WorkerId) -> dict[WorkerId, int]:
         """One more beat of this worker; the counters of all. LeaseLost if it has no row."""
 
-    async def submit(self, request: Request, reserve: Reserve) -> Submitted:
-        """Accept a job, or refuse it; `reserve` runs in the same transaction."""
+    async def submit(self, request: Request, reserve: Reserve | None) -> Submitted:
+        """Accept a job, or refuse it; `reserve`, if any, runs in the same transaction."""
 
     async def claim(
         self, crew: Crew, tubes: Collection[str], room: int, job: JobId | None = None

@@ -104,6 +104,11 @@ class Operation(Known, Generic[W], base=True):
         """Refuse at once what could never succeed; name what the job must hold."""
         return ()
 
+    @classmethod
+    def reserves(cls) -> bool:
+        """Whether there is anything to refuse or to hold: what has nothing is accepted sooner."""
+        return cls.reserve is not Operation.reserve
+
     async def elaborate(self, world: W) -> Plan[W]:
         """Read, choose every id and name, and yield steps; a tuple is a stage, side by side."""
         return

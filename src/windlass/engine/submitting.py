@@ -16,13 +16,14 @@ async def submit(
     journal: Journal, queue: Queue, world: World, request: Request, hooks: Hooks | None = None
 ) -> Submitted:
     """Accept a job, or refuse it; the queue and the hooks are told after the commit."""
+    operation = request.operation
 
     async def reserve(transaction: Any, job: JobId) -> Collection[Hold]:
-        return await request.operation.reserve(world.within(transaction, job))
+        return await operation.reserve(world.within(transaction, job))
 
     if hooks:
         await hooks.before_submit(request)
-    submitted = await journal.submit(request, reserve)
+    submitted = await journal.submit(request, reserve if operation.reserves() else None)
     await ring(queue, submitted.nudges)
     if hooks and submitted.fresh:
         await told(hooks.after_submit(submitted.job, request), "after_submit", job=submitted.job)

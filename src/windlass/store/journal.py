@@ -88,9 +88,14 @@ class SqlJournal:
 
     # -- jobs ------------------------------------------------------------------------------
 
-    async def submit(self, request: Request, reserve: Reserve) -> Submitted:
+    async def submit(self, request: Request, reserve: Reserve | None) -> Submitted:
         """Accept a job, or refuse it."""
         try:
+            if reserve is None and submission.may_enter(self.database.dialect, request):
+                async with self.database.single() as connection:
+                    _, job = await submission.enter(connection, request)
+                if job is not None:
+                    return submission.accepted(request, job)
             async with self.database.write() as connection:
                 return await submission.submit(connection, request, reserve)
         except submission.Twice:

@@ -1,7 +1,7 @@
 """The line: who may run, decided under the lock of the scopes' roots.
 
 Lock in one statement, read in the next: a statement that does both sees what was there before it
-waited, and leaves a waiter for ever.
+waited, and leaves a waiter for ever. `entry.entering` does both, and compares places.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, case, delete, insert, select, update
+from sqlalchemy import Text, bindparam, case, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.job import IN_LINE, Phase
@@ -36,12 +36,13 @@ class Placed:
     scope: Scope
 
 
-TAKE = upsert(roots).values(path=bindparam("path"), place=1)
-TAKE_PLACE = Prepared(
-    TAKE.on_conflict_do_update(
-        index_elements=[roots.c.path], set_={"place": roots.c.place + 1}
-    ).returning(roots.c.place)
+TAKE = (
+    upsert(roots)
+    .values(path=bindparam("path", type_=Text), place=1)
+    .on_conflict_do_update(index_elements=[roots.c.path], set_={"place": roots.c.place + 1})
+    .returning(roots.c.place)
 )
+TAKE_PLACE = Prepared(TAKE)
 
 
 async def lock(connection: Connection, paths: Collection[str]) -> int:

@@ -2,8 +2,9 @@
 
 import hashlib
 from collections.abc import Collection
+from typing import Any
 
-from sqlalchemy import Float, bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -16,20 +17,26 @@ from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, OverLimit, Refused, Taken
 from windlass.store import delays, line
-from windlass.store.connection import Connection
-from windlass.store.database import greatest, now
+from windlass.store.connection import Connection, Fetch
+from windlass.store.database import now
+from windlass.store.entry import ENTER, INSERT_JOB
 from windlass.store.intents import supersede
 from windlass.store.line import Placed
-from windlass.store.prepared import Prepared
 from windlass.store.rows import dumps, scope_text
-from windlass.store.tables import CLAIMABLE, holds, jobs, keys
+from windlass.store.tables import holds, jobs, keys
 
 
-async def submit(connection: Connection, request: Request, reserve: Reserve) -> Submitted:
+async def submit(connection: Connection, request: Request, reserve: Reserve | None) -> Submitted:
     """Accept a job, or the one that was accepted for the same request before."""
     operation = request.operation
     scope = operation.scope
-    place = await line.lock(connection, scope.roots())
+    if may_enter(connection.dialect, request):
+        place, entered = await enter(connection, request)
+        if entered is not None:
+            await reserve_for(connection, entered, reserve)
+            return accepted(request, entered)
+    else:
+        place = await line.lock(connection, scope.roots())
     # Under the lock: of two that come at once, the later one sees what the first has made.
     if known := await known_key(connection, request):
         return Submitted(known, fresh=False)
@@ -46,8 +53,7 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     job = await insert_job(connection, request, scope, phase, place)
     if request.retry_of is not None:
         await try_again(connection, request.retry_of, job)
-    found = await reserve(connection, job)
-    await hold(connection, job, found)
+    await reserve_for(connection, job, reserve)
     if phase is Phase.DELAYED:
         await delays.stand_by(connection, job, scope)
     else:
@@ -56,9 +62,37 @@ async def submit(connection: Connection, request: Request, reserve: Reserve) -> 
     if operation.final and phase is not Phase.DELAYED:
         nudges = await supersede(connection, job, scope, before)
     await keep_key(connection, request, job)
-    if phase is Phase.READY:
-        nudges = [*nudges, Nudge(operation.tube, job, priority(request))]
-    return Submitted(job, fresh=True, nudges=nudges)
+    if phase is not Phase.READY:
+        return Submitted(job, fresh=True, nudges=nudges)
+    return accepted(request, job, nudges)
+
+
+def accepted(request: Request, job: JobId, nudges: Collection[Nudge] = ()) -> Submitted:
+    """A job that is ready."""
+    mine = Nudge(request.operation.tube, job, priority(request))
+    return Submitted(job, fresh=True, nudges=[*nudges, mine])
+
+
+def may_enter(dialect: str, request: Request) -> bool:
+    """Whether a job can be accepted in one statement, if nobody is before it in its line."""
+    special = request.key or request.delay or request.retry_of or request.operation.final
+    return dialect == "postgresql" and not special and len(request.operation.scope.roots()) == 1
+
+
+async def enter(connection: Fetch, request: Request) -> tuple[int, JobId | None]:
+    """Lock the line and take the next place in it; and the job, if nobody stands there."""
+    scope = request.operation.scope
+    paths = [{"path": path, "exclusive": exclusive} for path, exclusive in scope.rows()]
+    values = values_of(request, scope, Phase.READY)
+    values |= {"path": scope.roots()[0], "paths": dumps(paths)}
+    [(place, job)] = await connection.fetch(ENTER, values)
+    return place, None if job is None else JobId(job)
+
+
+async def reserve_for(connection: Connection, job: JobId, reserve: Reserve | None) -> None:
+    """What the operation wants to hold."""
+    if reserve is not None:
+        await hold(connection, job, await reserve(connection, job))
 
 
 def same_final(before: Collection[Placed], kind: str, scope: Scope) -> JobId | None:
@@ -79,8 +113,14 @@ async def insert_job(
     connection: Connection, request: Request, scope: Scope, phase: Phase, place: int
 ) -> JobId:
     """The job's row."""
+    rows = await connection.fetch(INSERT_JOB, values_of(request, scope, phase) | {"place": place})
+    return JobId(rows[0][0])
+
+
+def values_of(request: Request, scope: Scope, phase: Phase) -> dict[str, Any]:
+    """What a job's row is made of, but for its place in line."""
     operation, subject = request.operation, request.subject
-    values = {
+    return {
         "tube": operation.tube,
         "kind": operation.kind,
         "version": operation.version,
@@ -97,67 +137,10 @@ async def insert_job(
         "phase": phase,
         "claimable": phase is Phase.READY,
         "priority": priority(request),
-        "place": place,
         "final": operation.final,
         "delay": request.delay or None,
         "retry_of": request.retry_of,
     }
-    rows = await connection.fetch(INSERT_JOB, values)
-    return JobId(rows[0][0])
-
-
-def inserting() -> Prepared:
-    """A job's row, with its turn.
-
-    `max(lowest ready turn, owner's last turn + 1)`, so that one owner's thousand jobs delay
-    another's single one by one turn; where nothing is ready, the newest job's turn stands for the
-    lowest, or a newcomer's burst would go before everything that comes later.
-    """
-    given = {column.name: bindparam(column.name, type_=column.type) for column in jobs.columns}
-    ready = (
-        select(jobs.c.turn)
-        .where(CLAIMABLE, jobs.c.tube == given["tube"], jobs.c.priority == given["priority"])
-        .order_by(jobs.c.turn)
-        .limit(1)
-        .scalar_subquery()
-    )
-    newest = select(jobs.c.turn).order_by(jobs.c.id.desc()).limit(1).scalar_subquery()
-    last = (
-        select(jobs.c.turn)
-        .where(jobs.c.owner == given["owner"])
-        .order_by(jobs.c.id.desc())
-        .limit(1)
-        .scalar_subquery()
-    )
-    turn = greatest(func.coalesce(ready, newest, 0), func.coalesce(last, -1) + 1)
-    due = now() + bindparam("delay", type_=Float)
-    chosen = {"turn": turn, "due": due, "created": now(), "awaited": False}
-    values = {name: given[name] for name in GIVEN} | chosen
-    return Prepared(insert(jobs).values(values).returning(jobs.c.id))
-
-
-GIVEN = [
-    "tube",
-    "kind",
-    "version",
-    "data",
-    "skill",
-    "machine",
-    "title",
-    "owner",
-    "asker",
-    "subject",
-    "domain",
-    "application",
-    "scope",
-    "phase",
-    "claimable",
-    "priority",
-    "place",
-    "final",
-    "retry_of",
-]
-INSERT_JOB = inserting()
 
 
 async def try_again(connection: Connection, failed: JobId, job: JobId) -> None:
