@@ -50,19 +50,17 @@ class Flusher:
         self.under_way: list[list[Waiting]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.passed = asyncio.Event()  # set, and replaced, after every group
-        self.called = False  # to begin, in this turn of the loop
+        self.lanes = 0  # flushing, one group after the other
+        self.beginning = False  # one of them, in the next turn of the loop
 
     async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
         """Return when these are durable; LeaseLost if the worker was declared dead.
 
         False, and nothing was written, if the end must look around before it is written.
         """
-        loop = asyncio.get_running_loop()
-        written = loop.create_future()
+        written = asyncio.get_running_loop().create_future()
         self.waiting.append(Waiting(lease, events, end, written=written))
-        if not self.called:
-            self.called = True
-            loop.call_soon(self.begin)  # with whatever else is written in this turn
+        self.begin()
         return bool(await written)
 
     async def drain(self, lease: Lease) -> None:
@@ -75,25 +73,38 @@ class Flusher:
         return [one for group in (*self.under_way, self.waiting) for one in group]
 
     def begin(self) -> None:
-        """As many flushes as may be under way."""
-        self.called = False
-        while len(self.under_way) < self.hot.lanes and (group := self.take()):
-            task = asyncio.ensure_future(self.flush_from(group))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+        """One more lane, if there may be one and it is worth it.
 
-    async def flush_from(self, group: list[Waiting]) -> None:
-        """This group, and then what waits; the next is on its way before those of one go on."""
-        while group:
-            try:
-                for worker in {one.lease.worker for one in group}:
-                    await self.flush(worker, [one for one in group if one.lease.worker == worker])
-            finally:
-                self.under_way.remove(group)
-                self.passed.set()
-                self.passed = asyncio.Event()
-            group = self.take()
-            self.begin()
+        It takes its first group in the next turn of the loop: whatever is written in this one.
+        """
+        least = MANY if self.lanes else 1
+        if self.beginning or self.lanes == self.hot.lanes or len(self.waiting) < least:
+            return
+        self.beginning = True
+        self.lanes += 1
+        task = asyncio.ensure_future(self.flush_all())
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    async def flush_all(self) -> None:
+        """Group after group; the next is on its way before those of one go on."""
+        self.beginning = False
+        try:
+            while group := self.take():
+                self.begin()
+                await self.flush_group(group)
+        finally:
+            self.lanes -= 1
+
+    async def flush_group(self, group: list[Waiting]) -> None:
+        """What each worker of this process wants written."""
+        try:
+            for worker in {one.lease.worker for one in group}:
+                await self.flush(worker, [one for one in group if one.lease.worker == worker])
+        finally:
+            self.under_way.remove(group)
+            self.passed.set()
+            self.passed = asyncio.Event()
 
     def take(self) -> list[Waiting]:
         """The next group: its share of all that is not written, the longest waiting first.
@@ -102,7 +113,7 @@ class Flusher:
         """
         busy = {one.lease.job for group in self.under_way for one in group}
         if busy and len(self.waiting) < MANY:
-            return []
+            return []  # the other lane's next
         share = -(-(len(self.waiting) + len(busy)) // self.hot.lanes)
         if len(self.waiting) - share < MANY:
             share = len(self.waiting)
