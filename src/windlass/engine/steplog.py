@@ -22,6 +22,8 @@ def say(text: str) -> None:
 class Voice:
     """Gives a try its voice, for as long as it runs."""
 
+    __slots__ = ("left", "token", "write")
+
     def __init__(self, write: Callable[[str], None]) -> None:
         self.write, self.left = write, LINES
 

@@ -39,11 +39,15 @@ async def try_once(act: Coroutine[Any, Any, None], timeout: float) -> Exception 
         error = caught
     finally:
         limit.lift()
-    return Transient(f"it took longer than {timeout:g} seconds") if limit and error else error
+    if error is not None and limit.reached:
+        return Transient(f"it took longer than {timeout:g} seconds")
+    return error
 
 
 class Limit:
-    """Cancels the task it was made in when its time is up; true once it has."""
+    """Cancels the task it was made in when its time is up; `reached` once it has."""
+
+    __slots__ = ("before", "loop", "reached", "task", "timer")
 
     def __init__(self, seconds: float) -> None:
         task = asyncio.current_task()
@@ -53,10 +57,6 @@ class Limit:
         self.reached = False
         self.loop = task.get_loop()
         self.timer = self.loop.call_later(seconds, self.reach)
-
-    def __bool__(self) -> bool:
-        """Whether it has been reached."""
-        return self.reached
 
     @property
     def others(self) -> bool:
