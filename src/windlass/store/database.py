@@ -81,7 +81,7 @@ class PostgresFetch:
 
 
 class PostgresSingle(PostgresFetch):
-    """For a single statement that commits itself: it is seen through, or its outcome unknown."""
+    """For a statement that commits itself: seen through, or nobody would know its outcome."""
 
     async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """Run it; who is cancelled meanwhile waits too."""
