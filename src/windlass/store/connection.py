@@ -1,13 +1,24 @@
 """A connection to either datastore, with one face."""
 
+import asyncio
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import CursorResult, Executable
 
 from windlass.store.prepared import Prepared
 
 Rows = Sequence[dict[str, Any]]
+T = TypeVar("T")
+
+
+async def to_its_end(doing: asyncio.Future[T]) -> T:
+    """What it comes to; a caller who is cancelled waits too, so that the outcome is known."""
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait({doing})
+        raise
 
 
 class Fetch(Protocol):

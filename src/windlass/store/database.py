@@ -17,7 +17,7 @@ from sqlalchemy.types import BigInteger, Float
 
 from windlass.engine.lease import Lease, WorkerId
 from windlass.errors import LeaseLost, Refused, Transient
-from windlass.store.connection import Connection, Fetch, Rows
+from windlass.store.connection import Connection, Fetch, Rows, to_its_end
 from windlass.store.notify import Notifier
 from windlass.store.prepared import Prepared
 from windlass.store.spare import FROZEN, Spare
@@ -85,12 +85,7 @@ class PostgresSingle(PostgresFetch):
 
     async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
         """Run it; who is cancelled meanwhile waits too."""
-        doing = asyncio.ensure_future(super().fetch(statement, values))
-        try:
-            return await asyncio.shield(doing)
-        except asyncio.CancelledError:
-            await asyncio.wait({doing})
-            raise
+        return await to_its_end(asyncio.ensure_future(super().fetch(statement, values)))
 
 
 class PostgresConnection(PostgresFetch):

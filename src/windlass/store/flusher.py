@@ -50,8 +50,7 @@ class Flusher:
         self.under_way: list[list[Waiting]] = []
         self.tasks: set[asyncio.Task[None]] = set()
         self.passed = asyncio.Event()  # set, and replaced, after every group
-        self.lanes = 0  # flushing, one group after the other
-        self.beginning = False  # one of them, in the next turn of the loop
+        self.beginning = False  # a lane, in the next turn of the loop
 
     async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
         """Return when these are durable; LeaseLost if the worker was declared dead.
@@ -77,24 +76,24 @@ class Flusher:
 
         It takes its first group in the next turn of the loop: whatever is written in this one.
         """
-        least = MANY if self.lanes else 1
-        if self.beginning or self.lanes == self.hot.lanes or len(self.waiting) < least:
+        if self.beginning or len(self.under_way) == self.hot.lanes or not self.worth_it:
             return
         self.beginning = True
-        self.lanes += 1
         task = asyncio.ensure_future(self.flush_all())
         self.tasks.add(task)
         task.add_done_callback(self.tasks.discard)
 
+    @property
+    def worth_it(self) -> bool:
+        """Whether enough waits for a flush, alone or beside another."""
+        return len(self.waiting) >= (MANY if self.under_way else 1)
+
     async def flush_all(self) -> None:
         """Group after group; the next is on its way before those of one go on."""
         self.beginning = False
-        try:
-            while group := self.take():
-                self.begin()
-                await self.flush_group(group)
-        finally:
-            self.lanes -= 1
+        while group := self.take():
+            self.begin()
+            await self.flush_group(group)
 
     async def flush_group(self, group: list[Waiting]) -> None:
         """What each worker of this process wants written."""
@@ -111,9 +110,9 @@ class Flusher:
 
         What a job writes goes one after the other: the next holder must find no gap.
         """
+        if not self.worth_it:
+            return []
         busy = {one.lease.job for group in self.under_way for one in group}
-        if busy and len(self.waiting) < MANY:
-            return []  # the other lane's next
         share = -(-(len(self.waiting) + len(busy)) // self.hot.lanes)
         if len(self.waiting) - share < MANY:
             share = len(self.waiting)

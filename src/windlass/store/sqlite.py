@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from windlass.errors import Transient
-from windlass.store.connection import Rows
+from windlass.store.connection import Rows, to_its_end
 from windlass.store.prepared import Prepared
 
 PATIENCE = 30.0  # seconds for another process's transaction
@@ -93,12 +93,7 @@ class Sqlite:
 
     async def commit(self, inner: SyncConnection) -> None:
         """Until it is on the disk; a cancelled caller waits too, so that the outcome is known."""
-        done = asyncio.get_running_loop().run_in_executor(self.disk, inner.commit)
-        try:
-            await asyncio.shield(done)
-        except asyncio.CancelledError:
-            await asyncio.wait({done})
-            raise
+        await to_its_end(asyncio.get_running_loop().run_in_executor(self.disk, inner.commit))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqliteConnection]:
