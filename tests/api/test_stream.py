@@ -194,7 +194,7 @@ def shown(number: int, *, ended: bool = False) -> Shown:
 
 
 def event(number: int, kind: EventKind, step: int | None = None, **detail: object) -> Event:
-    return Event(JobId(1), number, kind, step, 1, 0.0, detail)
+    return Event(number, kind, step, 0.0, detail)
 
 
 def brief(messages: list[Message]) -> list[tuple[str, int]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from windlass.engine.tries import try_once
+from windlass.engine.tries import Tries
 from windlass.errors import LeaseLost, Refused
 from windlass.model.gears import InstanceState
 from windlass.nodes.local.node import LocalNode
@@ -206,7 +206,8 @@ async def test_when_a_try_is_over_nothing_of_it_runs(bench):
     script = f"touch $HOME/begun\n{command} &\n{command}\n"
     home = bench.node.ground.home(bench.gear.id).folder
     for seconds in (1, 4, 16, 64):  # a slow machine needs more to get so far
-        error = await try_once(bench.build(build_sh=script), seconds)
+        with Tries(lambda step, line: None) as tries:
+            error = await tries.once(0, bench.build(build_sh=script), seconds)
         assert bench.processes(command.split()[1]) == []
         if any(home.rglob("begun")):
             break

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import uvloop
 
-YOUNG = 10_000  # objects between looks at the young: hundreds of jobs in hand come to as many
+YOUNG = 20_000  # objects between looks at the young: two hundred jobs in hand come to as many
 
 T = TypeVar("T")
 

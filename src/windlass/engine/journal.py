@@ -30,14 +30,12 @@ class EventKind(StrEnum):
     ENDED = "ended"
 
 
-class Event(msgspec.Struct, frozen=True, gc=False):
+class Event(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One line of the journal; numbered from 1 within its job, `at` in seconds since 1970."""
 
-    job: JobId
     number: int
     kind: EventKind
     step: int | None
-    lease: int
     at: float
     detail: Mapping[str, Any] = {}
 
@@ -67,6 +65,19 @@ class Claimed(msgspec.Struct, frozen=True, gc=False):
     awaited: bool = False  # its end must look around: somebody waits, or it has holds
 
 
+class PastStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What is kept of a step, in the order of these fields, when its events are forgotten."""
+
+    title: str
+    kind: str
+    stage: int
+    state: str
+    tries: int
+    one_way: bool
+    begun: float | None
+    ended: float | None
+
+
 class End(msgspec.Struct, frozen=True, gc=False):
     """How a run of a job ended: for good, or until it goes on in `due` seconds."""
 
@@ -74,7 +85,7 @@ class End(msgspec.Struct, frozen=True, gc=False):
     percent: float | None
     due: float | None = None
     trouble: Trouble | None = None
-    history: Sequence[Mapping[str, Any]] = ()
+    history: Sequence[PastStep] = ()
     crashed: bool = False  # it came to nothing, and counts as a crash
 
 
@@ -120,8 +131,8 @@ class Journal(Protocol):
     async def disown(self, worker: WorkerId, but: Collection[Lease]) -> list[Nudge]:
         """Give back what is this worker's by its row, but for these: a claim got lost."""
 
-    async def write(self, lease: Lease, events: Sequence[Event]) -> None:
-        """Make events durable; calls of many jobs share a commit."""
+    def write(self, lease: Lease, events: Sequence[Event]) -> Awaitable[object]:
+        """Make events durable, if there are any; calls of many jobs share a commit."""
 
     async def pass_no_return(self, lease: Lease) -> bool:
         """Promise that there is no way back; false if a cancel was accepted before."""

@@ -1,12 +1,12 @@
 """The pen of a job's holder: numbers the events, tells the record, and makes them durable."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from typing import Any
 
 from windlass.engine.journal import Event, EventKind, Journal
 from windlass.engine.lease import Lease
-from windlass.engine.record import Record, StepRow
+from windlass.engine.record import Record
 
 
 class Pen:
@@ -20,20 +20,13 @@ class Pen:
 
     def note(self, kind: EventKind, step: int | None = None, **detail: Any) -> None:
         """Write something down; it is durable after the next flush."""
-        number = self.record.number + 1
-        event = Event(self.lease.job, number, kind, step, self.lease.number, time.time(), detail)
+        event = Event(self.record.number + 1, kind, step, time.time(), detail)
         self.record.apply(event)
         self.wet.append(event)
 
-    def note_all(self, kind: EventKind, rows: Sequence[StepRow]) -> None:
-        """The same of several steps."""
-        for row in rows:
-            self.note(kind, row.number)
-
-    async def flush(self) -> None:
+    def flush(self) -> Awaitable[object]:
         """Make durable what was noted; with other jobs' events, in one commit."""
-        if events := self.blot():
-            await self.journal.write(self.lease, events)
+        return self.journal.write(self.lease, self.blot())
 
     def blot(self) -> list[Event]:
         """Take what was noted, to write it some other way."""

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from windlass.engine.job import Trouble
-from windlass.engine.journal import Event, EventKind
+from windlass.engine.journal import Event, EventKind, PastStep
 from windlass.engine.policy import Direction
 
 
@@ -49,6 +49,19 @@ class StepRow(msgspec.Struct, gc=False):
     def in_effect(self) -> bool:
         """Whether it counts as carried out."""
         return self.took_effect and self.state is not StepState.UNDONE
+
+    def past(self) -> PastStep:
+        """What is kept of it."""
+        return PastStep(
+            self.title,
+            self.kind,
+            self.stage,
+            self.state,
+            self.tries,
+            self.one_way,
+            self.begun,
+            self.ended,
+        )
 
 
 @dataclass
@@ -93,21 +106,9 @@ class Record:
             stages[row.stage].append(row)
         return stages
 
-    def history(self) -> list[dict[str, Any]]:
+    def history(self) -> list[PastStep]:
         """What is kept of the steps when they are pruned."""
-        return [
-            {
-                "title": row.title,
-                "kind": row.kind,
-                "stage": row.stage,
-                "state": row.state,
-                "tries": row.tries,
-                "one_way": row.one_way,
-                "begun": row.begun,
-                "ended": row.ended,
-            }
-            for row in self.steps
-        ]
+        return [row.past() for row in self.steps]
 
     def apply(self, event: Event) -> None:
         """One more event."""

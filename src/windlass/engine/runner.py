@@ -15,11 +15,11 @@ from windlass.engine.operation import Operation, Step, World
 from windlass.engine.pen import Pen
 from windlass.engine.policy import CRASHES, USUAL, Direction, Retry, Verdict, verdict
 from windlass.engine.record import Record, StepRow, StepState
-from windlass.engine.steplog import Voice
-from windlass.engine.tries import see_through, try_once
+from windlass.engine.tries import Tries, see_through
 from windlass.errors import LeaseLost, Refused
 
 AT_ONCE = 1.0  # seconds; a longer wait gives the job back
+BEGINNING = {Direction.DO: EventKind.BEGUN, Direction.UNDO: EventKind.UNDOING}
 
 
 class Turn(Exception):
@@ -80,23 +80,24 @@ class Run:
 
     async def run(self) -> End:
         """Forward, or back, to the end or to the next long wait."""
-        try:
-            if self.claimed.crashes > CRASHES:
-                raise Bury(Trouble("Crashed", f"its worker died {CRASHES} times in a row"))
-            if self.record.direction is Direction.DO:
-                try:
-                    await self.forward()
-                    return self.end(Phase.COMPLETE)
-                except Turn as turn:
-                    self.turn(turn)
-            await self.back()
-            return self.end(Phase.CANCELLED if self.record.cancelled else Phase.FAILED)
-        except Bury as bury:
-            return self.end(Phase.BURIED, bury.trouble)
-        except Later as later:
-            return self.given_back(max(later.due - time.time(), 0.0))
-        except Drained:
-            return self.given_back()
+        with Tries(self.hear) as tries:
+            try:
+                if self.claimed.crashes > CRASHES:
+                    raise Bury(Trouble("Crashed", f"its worker died {CRASHES} times in a row"))
+                if self.record.direction is Direction.DO:
+                    try:
+                        await self.forward(tries)
+                        return self.end(Phase.COMPLETE)
+                    except Turn as turn:
+                        self.turn(turn)
+                await self.back(tries)
+                return self.end(Phase.CANCELLED if self.record.cancelled else Phase.FAILED)
+            except Bury as bury:
+                return self.end(Phase.BURIED, bury.trouble)
+            except Later as later:
+                return self.given_back(max(later.due - time.time(), 0.0))
+            except Drained:
+                return self.given_back()
 
     async def take_back(self) -> End:
         """A cancel was accepted after the last boundary: back, instead of complete."""
@@ -129,7 +130,7 @@ class Run:
 
     # -- forward ---------------------------------------------------------------------------
 
-    async def forward(self) -> None:
+    async def forward(self, tries: Tries) -> None:
         """Every stage that is not in effect yet, in order."""
         if not self.record.planned:
             await self.plan()
@@ -137,8 +138,9 @@ class Run:
             rows = [row for row in stage if row.state not in (StepState.DONE, StepState.SKIPPED)]
             if rows:
                 self.boundary()
-                await self.begin(rows)
-                await self.together(rows, Direction.DO)
+                if any(row.one_way for row in rows):
+                    await self.promise()
+                await self.together(rows, Direction.DO, tries)
         if not self.record.no_return and self.signals.cancel.is_set():
             raise cancelled()
 
@@ -166,35 +168,38 @@ class Run:
         if self.signals.drain.is_set():
             raise Drained
 
-    async def begin(self, rows: list[StepRow]) -> None:
-        """Write the tries down before they are made; the first one-way step is a promise."""
-        if not self.record.no_return and any(row.one_way for row in rows):
+    async def promise(self) -> None:
+        """The first one-way step is a promise that there is no way back."""
+        if not self.record.no_return:
             await self.pen.flush()
             if not await self.journal.pass_no_return(self.claimed.lease):
                 raise cancelled()
-        self.pen.note_all(EventKind.BEGUN, at_once(rows))
-        await self.pen.flush()
 
     # -- back ------------------------------------------------------------------------------
 
-    async def back(self) -> None:
+    async def back(self, tries: Tries) -> None:
         """Every step that has begun is taken back, the newest stage first."""
         for stage in reversed(self.record.stages()):
             rows = [row for row in stage if row.touched and row.state is not StepState.UNDONE]
             if rows:
                 if self.signals.drain.is_set():
                     raise Drained
-                self.pen.note_all(EventKind.UNDOING, at_once(rows))
-                await self.pen.flush()
-                await self.together(rows, Direction.UNDO)
+                await self.together(rows, Direction.UNDO, tries)
 
     # -- both ------------------------------------------------------------------------------
 
-    async def together(self, rows: list[StepRow], direction: Direction) -> None:
-        """The steps of a stage, side by side; the first that fails for good ends the others."""
+    async def together(self, rows: list[StepRow], direction: Direction, tries: Tries) -> None:
+        """The steps of a stage, side by side; the first that fails for good ends the others.
+
+        Tries are written down before they are made.
+        """
+        for row in rows:
+            if row.due is None:  # others wait for their next try, and note its beginning then
+                self.pen.note(BEGINNING[direction], row.number)
+        await self.pen.flush()
         if len(rows) == 1:
-            return await self.carry(rows[0], direction)
-        tasks = [asyncio.create_task(self.carry(row, direction)) for row in rows]
+            return await self.carry(rows[0], direction, tries)
+        tasks = [asyncio.create_task(self.apart(row, direction)) for row in rows]
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             while pending := [task for task in tasks if not task.done()]:
@@ -206,13 +211,18 @@ class Run:
             await see_through([task for task in tasks if not task.done()])
         raise_worst([task.exception() for task in tasks if not task.cancelled()])
 
-    async def carry(self, row: StepRow, direction: Direction) -> None:
+    async def apart(self, row: StepRow, direction: Direction) -> None:
+        """One step, in a task of its own."""
+        with Tries(self.hear) as tries:
+            await self.carry(row, direction, tries)
+
+    async def carry(self, row: StepRow, direction: Direction, tries: Tries) -> None:
         """One step, try after try, until it is in effect (or taken back)."""
         doing = direction is Direction.DO
         while True:
             if row.due is not None:
                 await self.wait_for(row, row.due)
-            error = await self.attempt(row, doing)
+            error = await self.attempt(row, doing, tries)
             if error is None:
                 return self.pen.note(EventKind.DONE if doing else EventKind.UNDONE, row.number)
             await self.failed(row, error, direction)
@@ -225,10 +235,9 @@ class Run:
         if wait > 0:
             await self.pen.flush()
             await self.pause(wait)
-        doing = self.record.direction is Direction.DO
-        if doing:
+        if self.record.direction is Direction.DO:
             self.boundary()
-        self.pen.note(EventKind.BEGUN if doing else EventKind.UNDOING, row.number)
+        self.pen.note(BEGINNING[self.record.direction], row.number)
         await self.pen.flush()
 
     async def pause(self, seconds: float) -> None:
@@ -239,7 +248,7 @@ class Run:
         finally:
             await see_through(told)
 
-    async def attempt(self, row: StepRow, doing: bool) -> Exception | None:
+    async def attempt(self, row: StepRow, doing: bool, tries: Tries) -> Exception | None:
         """One try; what was interrupted by a drain or a lost database counts as nothing."""
         try:
             step = self.step(row)
@@ -248,10 +257,11 @@ class Run:
         lease = self.claimed.lease
         if self.hooks:
             await told(self.hooks.before_try(lease, row), "before_try", job=lease.job)
-        with Voice(lambda line: self.pen.note(EventKind.LOG, row.number, text=line)):
-            act = step.do(self.world) if doing else step.undo(self.world)
-            trying = try_once(act, step.timeout)
-            error = await (self.unless_told(row, trying) if doing and step.waits else trying)
+        act = step.do(self.world) if doing else step.undo(self.world)
+        if doing and step.waits:
+            error = await self.unless_told(row, act, step.timeout)
+        else:
+            error = await tries.once(row.number, act, step.timeout)
         if isinstance(error, LeaseLost):
             raise error
         if self.hooks:
@@ -259,21 +269,28 @@ class Run:
         return error
 
     async def unless_told(
-        self, row: StepRow, trying: Coroutine[Any, Any, Exception | None]
+        self, row: StepRow, act: Coroutine[Any, Any, None], timeout: float
     ) -> Exception | None:
         """A try that merely waits, ended by a cancel or a drain: it counts as nothing."""
-        task = asyncio.ensure_future(trying)
-        told = [
-            asyncio.ensure_future(one.wait()) for one in (self.signals.cancel, self.signals.drain)
-        ]
+
+        async def trying() -> Exception | None:
+            with Tries(self.hear) as tries:
+                return await tries.once(row.number, act, timeout)
+
+        task = asyncio.ensure_future(trying())
+        both: list[asyncio.Future[Any]] = [task, *self.signals.told()]
         try:
-            await asyncio.wait([task, *told], return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 self.pen.note(EventKind.INTERRUPTED, row.number)
                 self.boundary()
             return await task
         finally:
-            await see_through([one for one in (task, *told) if not one.done()])
+            await see_through([one for one in both if not one.done()])
+
+    def hear(self, step: int, line: str) -> None:
+        """What a step says."""
+        self.pen.note(EventKind.LOG, step, text=line)
 
     async def failed(self, row: StepRow, error: Exception, direction: Direction) -> None:
         """Note a failure, and say what follows it."""
@@ -302,11 +319,6 @@ class Run:
 def cancelled() -> Turn:
     """The turn that a user wished."""
     return Turn(Trouble("Cancelled", "it was cancelled"), cancelled=True)
-
-
-def at_once(rows: list[StepRow]) -> list[StepRow]:
-    """Those that need not wait for their next try; the others note its beginning themselves."""
-    return [row for row in rows if row.due is None]
 
 
 def gave_up(task: asyncio.Future[None]) -> bool:

@@ -1,14 +1,17 @@
-"""One try of a step: in time, and over before anything follows it."""
+"""Tries of steps: heard, in time, and over before anything follows them."""
 
 import asyncio
+import math
 import os
-from collections.abc import Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 import structlog
 
+from windlass.engine.steplog import Voice
 from windlass.errors import Transient
 
+NEVER = math.inf
 GRACE = 20.0  # seconds for what is cancelled to end
 EX_SOFTWARE = 70  # the exit code of a process that ended itself (sysexits.h)
 
@@ -21,62 +24,106 @@ def take_out() -> None:
     os._exit(EX_SOFTWARE)
 
 
-async def try_once(act: Coroutine[Any, Any, None], timeout: float) -> Exception | None:
-    """Run one try; returns how it failed, or None. It has ended when this returns or raises.
+class Tries:
+    """The tries that a task makes, one after the other: each heard, and over in time.
 
-    A try that takes more than `timeout` seconds is cancelled and counts as failed. It runs in the
-    caller's task: one of its own would cost more than most tries.
+    To set a timer costs more than most tries. So there is one for all of them: it stays when a try
+    ends in time, and when it rings it is set again for the one that is under way by then.
     """
-    limit = Limit(timeout)
-    error: Exception | None = None
-    try:
-        await act
-    except asyncio.CancelledError:
-        if limit.others:
-            raise
-        error = Transient("it was cancelled from within")
-    except Exception as caught:
-        error = caught
-    finally:
-        limit.lift()
-    if error is not None and limit.reached:
-        return Transient(f"it took longer than {timeout:g} seconds")
-    return error
 
+    __slots__ = ("before", "due", "late", "loop", "rings", "task", "timer", "voice")
 
-class Limit:
-    """Cancels the task it was made in when its time is up; `reached` once it has."""
-
-    __slots__ = ("before", "loop", "reached", "task", "timer")
-
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, write: Callable[[int, str], None]) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self.task = task
-        self.before = task.cancelling()
-        self.reached = False
-        self.loop = task.get_loop()
-        self.timer = self.loop.call_later(seconds, self.reach)
+        self.task, self.loop = task, task.get_loop()
+        self.voice = Voice(write)
+        self.timer: asyncio.TimerHandle | None = None
+        self.rings = NEVER  # the timer, by the loop's clock
+        self.due = NEVER  # the try that is under way
+        self.late = False  # and it was cancelled for it
+        self.before = 0  # how often the task was being cancelled when the try began
+
+    def __enter__(self) -> "Tries":
+        self.voice.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+        self.voice.__exit__()
+
+    async def once(
+        self, step: int, act: Coroutine[Any, Any, None], timeout: float
+    ) -> Exception | None:
+        """Try a step: returns how that failed, or None. It has ended when this returns or raises.
+
+        A try that takes more than `timeout` seconds is cancelled and counts as failed. It runs in
+        the task itself: one of its own would cost more than most tries.
+        """
+        self.begin(step, timeout)
+        error: Exception | None = None
+        try:
+            await act
+        except asyncio.CancelledError:
+            if self.others:
+                raise
+            error = Transient("it was cancelled from within")
+        except Exception as caught:
+            error = caught
+        finally:
+            late = self.end()
+        if error is not None and late:
+            return Transient(f"it took longer than {timeout:g} seconds")
+        return error
+
+    def begin(self, step: int, timeout: float) -> None:
+        """A try begins."""
+        self.voice.begin(step)
+        self.before = self.task.cancelling()
+        self.due = self.loop.time() + timeout
+        if self.due < self.rings:
+            self.ring_at(self.due)
+
+    def end(self) -> bool:
+        """The try has ended, and the task may go on; whether it was cancelled for being late."""
+        self.voice.hush()
+        late, self.late, self.due = self.late, False, NEVER
+        if late:
+            self.drop_timer()
+            self.task.uncancel()
+        return late
 
     @property
     def others(self) -> bool:
         """Whether somebody else has cancelled the task."""
-        return self.task.cancelling() > self.before + self.reached
+        return self.task.cancelling() > self.before + self.late
 
-    def reach(self) -> None:
-        """Time is up; a task that is being cancelled is left to clean up first."""
-        if self.others:
-            self.timer = self.loop.call_later(1.0, self.reach)
+    def ring_at(self, when: float) -> None:
+        """Set the timer."""
+        self.drop_timer()
+        self.rings, self.timer = when, self.loop.call_at(when, self.ring)
+
+    def drop_timer(self) -> None:
+        """No timer is set."""
+        if self.timer is not None:
+            self.timer.cancel()
+        self.rings, self.timer = NEVER, None
+
+    def ring(self) -> None:
+        """Is time up? A task that is being cancelled is left to clean up first."""
+        self.drop_timer()
+        if self.due == NEVER:
             return
-        self.reached = True
-        self.task.cancel()
-        self.timer = self.loop.call_later(GRACE, take_out)
-
-    def lift(self) -> None:
-        """The task may go on."""
-        self.timer.cancel()
-        if self.reached:
-            self.task.uncancel()
+        now = self.loop.time()
+        if now < self.due:
+            self.ring_at(self.due)
+        elif self.others:
+            self.ring_at(now + 1.0)
+        else:
+            self.late = True
+            self.task.cancel()
+            self.timer = self.loop.call_later(GRACE, take_out)
 
 
 async def see_through(tasks: Collection[asyncio.Future[Any]]) -> None:

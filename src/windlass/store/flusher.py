@@ -52,15 +52,20 @@ class Flusher:
         self.passed = asyncio.Event()  # set, and replaced, after every group
         self.beginning = False  # a lane, in the next turn of the loop
 
-    async def write(self, lease: Lease, events: Sequence[Event], end: End | None = None) -> bool:
-        """Return when these are durable; LeaseLost if the worker was declared dead.
+    def write(
+        self, lease: Lease, events: Sequence[Event], end: End | None = None
+    ) -> asyncio.Future[bool]:
+        """True when these are durable; LeaseLost if the worker was declared dead.
 
         False, and nothing was written, if the end must look around before it is written.
         """
-        written = asyncio.get_running_loop().create_future()
-        self.waiting.append(Waiting(lease, events, end, written=written))
-        self.begin()
-        return bool(await written)
+        written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        if events or end is not None:
+            self.waiting.append(Waiting(lease, events, end, written=written))
+            self.begin()
+        else:
+            written.set_result(True)
+        return written
 
     async def drain(self, lease: Lease) -> None:
         """Until nothing of this lease is on its way, as a run that was cut off may leave it."""

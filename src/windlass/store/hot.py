@@ -160,9 +160,9 @@ class HotPostgres:
     ) -> set[JobId]:
         """One statement."""
         values = (
-            dumps([EventsRow.of(one.events) for one in group if not one.end]),
+            dumps([row_of(one) for one in group if not one.end]),
             dumps([end_of(one.lease, one.end) for one in group if one.end]),
-            dumps([EventsRow.of(one.events) for one in group if one.end and one.events]),
+            dumps([row_of(one) for one in group if one.end and one.events]),
         )
         with translated():
             async with self.spare.connection() as connection:
@@ -176,6 +176,11 @@ async def check_alive(connection: Any, worker: WorkerId) -> None:
     """LeaseLost if the worker has no row: then it will never claim anything."""
     if await connection.fetchval("SELECT 1 FROM workers WHERE id = $1", worker) is None:
         raise LeaseLost(f"worker {worker} was declared dead")
+
+
+def row_of(entry: Entry) -> EventsRow:
+    """The row of an entry's events."""
+    return EventsRow.of(entry.lease.job, entry.lease.number, entry.events)
 
 
 def end_of(lease: Lease, end: End) -> dict[str, Any]:
@@ -272,6 +277,6 @@ class HotSqlite:
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
                     ended.add(entry.lease.job)
                 if entry.events:
-                    told.append(msgspec.structs.astuple(EventsRow.of(entry.events)))
+                    told.append(msgspec.structs.astuple(row_of(entry)))
             raw.executemany(LITE_INSERT_AGAIN if again else LITE_INSERT, told)
         return ended

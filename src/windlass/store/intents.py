@@ -133,5 +133,5 @@ async def tell(
     """An event of a job that nobody holds; its row is locked by the caller."""
     newest = select(func.coalesce(func.max(events.c.number), 0)).where(events.c.job == job)
     number = (await connection.execute(newest)).scalar_one() + 1
-    event = Event(job, number, kind, step, 0, time.time(), detail)
-    await connection.execute(insert(events).values(EventsRow.of([event]).values()))
+    event = Event(number, kind, step, time.time(), detail)
+    await connection.execute(insert(events).values(EventsRow.of(job, 0, [event]).values()))

@@ -19,7 +19,7 @@ from windlass.store.claiming import History, histories
 from windlass.store.connection import Connection
 from windlass.store.intents import cancelled
 from windlass.store.living import PHASES, of_the_living
-from windlass.store.rows import scope_of, trouble_of
+from windlass.store.rows import past_of, scope_of, trouble_of
 from windlass.store.tables import AMISS, events, jobs
 
 log = structlog.get_logger()
@@ -221,16 +221,16 @@ def steps_of(history: str | None) -> list[StepRow]:
     return [
         StepRow(
             number=number,
-            stage=step["stage"],
-            kind=step["kind"],
+            stage=step.stage,
+            kind=step.kind,
             version=0,
             data={},
-            title=step["title"],
-            one_way=step["one_way"],
-            state=StepState(step["state"]),
-            tries=step["tries"],
-            begun=step["begun"],
-            ended=step["ended"],
+            title=step.title,
+            one_way=step.one_way,
+            state=StepState(step.state),
+            tries=step.tries,
+            begun=step.begun,
+            ended=step.ended,
         )
-        for number, step in enumerate(json.loads(history) if history else [])
+        for number, step in enumerate(past_of(history) if history else [])
     ]

@@ -135,9 +135,9 @@ class SqlJournal:
         async with self.database.read() as connection:
             return await claiming.histories(connection, of), await intents.cancelled(connection, of)
 
-    async def write(self, lease: Lease, events: Sequence[Event]) -> None:
+    def write(self, lease: Lease, events: Sequence[Event]) -> Awaitable[object]:
         """Make events durable, in a commit with others."""
-        await self.flusher.write(lease, events)
+        return self.flusher.write(lease, events)
 
     async def pass_no_return(self, lease: Lease) -> bool:
         """Promise that there is no way back, unless a cancel stands."""
@@ -165,7 +165,9 @@ class SqlJournal:
         async with self.database.write(lease) as connection:
             nudges = await ending.settle(connection, lease, end)
             if nudges is not None and events:
-                await connection.execute(INSERT, EventsRow.of(events).values())
+                await connection.execute(
+                    INSERT, EventsRow.of(lease.job, lease.number, events).values()
+                )
             return nudges
 
     async def ended_by(self, lease: Lease) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from sqlalchemy import Row
 
 from windlass.engine.job import Trouble
-from windlass.engine.journal import Event, EventKind
+from windlass.engine.journal import Event, EventKind, PastStep
 from windlass.engine.lease import JobId
 from windlass.engine.scope import Scope
 
@@ -47,15 +47,14 @@ class EventsRow(msgspec.Struct, gc=False):
     told: str
 
     @classmethod
-    def of(cls, events: Sequence[Event]) -> "EventsRow":
+    def of(cls, job: JobId, lease: int, events: Sequence[Event]) -> "EventsRow":
         """The row of some events; there is one at least."""
-        last, outcome = events[-1], None
+        outcome = None
         for event in events:
             if event.kind not in NO_OUTCOME:
                 outcome = event.number
         kinds = " ".join([event.kind for event in events])
-        told = dumps([(one.number, one.kind, one.step, one.at, one.detail) for one in events])
-        return cls(last.job, last.number, last.lease, kinds, outcome, told)
+        return cls(job, events[-1].number, lease, kinds, outcome, dumps(events))
 
     def values(self) -> dict[str, Any]:
         """With the columns' names."""
@@ -65,7 +64,12 @@ class EventsRow(msgspec.Struct, gc=False):
 def events_of(row: Row[Any]) -> Iterator[Event]:
     """The events of a row, one after the other, until one cannot be read."""
     for number, kind, step, at, detail in loads(row.told):
-        yield Event(JobId(row.job), number, EventKind(kind), step, row.lease, at, detail)
+        yield Event(number, EventKind(kind), step, at, detail)
+
+
+def past_of(text: str) -> list[PastStep]:
+    """A stored history."""
+    return msgspec.convert(loads(text), list[PastStep])
 
 
 def trouble_of(text: str | None) -> Trouble | None:

@@ -195,7 +195,6 @@ events = Table(  # a row for all that is written together of a job
     Column("kinds", Text, nullable=False),  # of its events, in order
     Column("outcome", Integer),  # number of the newest that tells what something came to
     Column("told", Text, nullable=False),  # the events, as [[number, kind, step, at, detail], ...]
-    sqlite_with_rowid=False,
 )
 
 intents = Table(  # wishes about a job, and the promise that excludes one of them
