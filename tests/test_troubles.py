@@ -109,7 +109,7 @@ async def test_a_crowd_needs_no_more_connections(server: Server) -> None:
 
 
 async def test_whoever_writes_much_rings_little(server: Server) -> None:
-    """A NOTIFY stands in nobody's commit, and many writes share one."""
+    """A NOTIFY stands in hardly any commit, and many writes share one."""
     database, heard = server.workshop.database, []
     await server.watching.add_listener("windlass", lambda *said: heard.append(said))
     database.ring()  # it begins to listen

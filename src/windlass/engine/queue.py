@@ -15,6 +15,7 @@ class Nudge:
     job: JobId | None = None
     priority: int = 100
     handle: object = None  # how the backend finds it again, to delete it
+    spoken: bool = False  # who listens to the datastore has heard of it with the commit
 
 
 class Queue(Protocol):

@@ -18,7 +18,7 @@ class DatastoreQueue:
 
     async def put(self, nudges: Collection[Nudge]) -> None:
         """Ring for workers, here and elsewhere."""
-        self.database.ring(ready=True)
+        self.database.ring(ready=True, spoken=all(nudge.spoken for nudge in nudges))
 
     async def reserve(self, tubes: Mapping[str, int], patience: float) -> Nudge | None:
         """A nudge to look, when something was written; None after `patience` seconds."""

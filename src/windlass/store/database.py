@@ -17,7 +17,7 @@ from sqlalchemy.types import BigInteger, Float
 
 from windlass.engine.lease import Lease, WorkerId
 from windlass.errors import LeaseLost, Refused, Transient
-from windlass.store.connection import Connection, Fetch, Rows, to_its_end
+from windlass.store.connection import Connection, Rows, to_its_end
 from windlass.store.notify import Notifier
 from windlass.store.prepared import Prepared
 from windlass.store.spare import FROZEN, Spare
@@ -80,14 +80,6 @@ class PostgresFetch:
         return rows
 
 
-class PostgresSingle(PostgresFetch):
-    """For a statement that commits itself: seen through, or nobody would know its outcome."""
-
-    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run it; who is cancelled meanwhile waits too."""
-        return await to_its_end(asyncio.ensure_future(super().fetch(statement, values)))
-
-
 class PostgresConnection(PostgresFetch):
     """One transaction's connection."""
 
@@ -148,11 +140,11 @@ class Postgres:
         """A transaction."""
         return self.transaction("BEGIN")
 
-    @asynccontextmanager
-    async def single(self) -> AsyncIterator[PostgresSingle]:
-        """For one statement, which the server commits by itself."""
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a statement that commits itself: seen through, or nobody would know its outcome."""
         async with self.entered(), self.spare.connection() as driver:
-            yield PostgresSingle(driver)
+            doing = PostgresFetch(driver).fetch(statement, values)
+            return await to_its_end(asyncio.ensure_future(doing))
 
     def read(self) -> AbstractAsyncContextManager[PostgresConnection]:
         """A snapshot."""
@@ -177,7 +169,10 @@ class Postgres:
     @asynccontextmanager
     async def entered(self) -> AsyncIterator[None]:
         """Room for one transaction; TimeoutError if there is none for too long."""
-        async with asyncio.timeout(PATIENCE if self.room.locked() else None):
+        if self.room.locked():
+            async with asyncio.timeout(PATIENCE):
+                await self.room.acquire()
+        else:
             await self.room.acquire()
         try:
             yield
@@ -249,13 +244,17 @@ class Database:
         if not quiet:
             self.ring()
 
-    @asynccontextmanager
-    async def single(self) -> AsyncIterator[Fetch]:
-        """A transaction of a single statement: on a server it needs no other round trip."""
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a statement as a transaction: on a server it needs no other round trip.
+
+        Who waits for changes is not woken.
+        """
         with translated():
-            async with self.inner.single() as connection:
-                yield connection
-        self.ring()
+            return await self.inner.fetch(statement, values)
+
+    def speaks(self) -> bool:
+        """Whether a statement that makes a job ready tells other processes itself."""
+        return self.notifier is not None and self.notifier.speaks()
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
@@ -264,10 +263,13 @@ class Database:
             async with self.inner.read() as connection:
                 yield connection
 
-    def ring(self, *, ready: bool = False) -> None:
-        """Something was written in this process: wake whoever waits for changes, anywhere."""
+    def ring(self, *, ready: bool = False, spoken: bool = False) -> None:
+        """Something was written in this process: wake whoever waits for changes, anywhere.
+
+        Those elsewhere have been woken if it was `spoken` of.
+        """
         self.wake(ready)
-        if self.notifier is not None:
+        if self.notifier is not None and not spoken:
             self.notifier.ring(ready)
 
     def wake(self, ready: bool) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import (
     Float,
     Text,
     bindparam,
+    case,
     cast,
     column,
     exists,
@@ -21,6 +22,7 @@ from sqlalchemy import (
 
 from windlass.store.database import greatest, now
 from windlass.store.line import TAKE
+from windlass.store.notify import CHANNEL, READY
 from windlass.store.prepared import Prepared
 from windlass.store.tables import CLAIMABLE, jobs, roots, scopes
 
@@ -89,9 +91,10 @@ def inserting() -> Prepared:
 def entering() -> Prepared:
     """On PostgreSQL: take a place at a root, and a job's row in its line if nobody stands there.
 
-    The place comes back, and the id or null. All of a statement sees what was there when it began,
-    and the root's lock may have been waited for. But whoever joins a line takes a place first: if
-    ours is the next after the one that was seen, nobody has joined since.
+    The place comes back, and the id or null; if it `speaks`, workers hear of it with the commit.
+    All of a statement sees what was there when it began, and the root's lock may have been waited
+    for. But whoever joins a line takes a place first: if ours is the next after the one that was
+    seen, nobody has joined since.
     """
     path = bindparam("path", type_=Text)
     seen = select(roots.c.place).where(roots.c.path == path).scalar_subquery()
@@ -109,17 +112,18 @@ def entering() -> Prepared:
         .returning(jobs.c.id)
         .cte("job")
     )
-    paths = (
-        func.json_to_recordset(cast(bindparam("paths", type_=Text), JSON))
-        .table_valued(column("path", Text), column("exclusive", Boolean))
-        .render_derived(name="paths", with_types=True)
-    )
+    array = cast(bindparam("scope", type_=Text), JSON)
+    pairs = func.json_array_elements(array).table_valued(column("pair", JSON)).render_derived()
+    exclusive = cast(pairs.c.pair.op("->>")(1), Boolean)
     standing = (
-        select(job.c.id, paths.c.path, path, paths.c.exclusive).select_from(job).join(paths, true())
+        select(job.c.id, pairs.c.pair.op("->>")(0), path, exclusive)
+        .select_from(job)
+        .join(pairs, true())
     )
     stood = insert(scopes).from_select(["job", "path", "root", "exclusive"], standing).cte("stood")
     place, id = select(taken.c.place).scalar_subquery(), select(job.c.id).scalar_subquery()
-    return Prepared(select(place, id).add_cte(stood))
+    bell = case((bindparam("speaks", type_=Boolean), func.pg_notify(CHANNEL, READY)))
+    return Prepared(select(place, id, bell).add_cte(stood))
 
 
 INSERT_JOB = inserting()

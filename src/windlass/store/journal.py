@@ -92,10 +92,11 @@ class SqlJournal:
         """Accept a job, or refuse it."""
         try:
             if reserve is None and submission.may_enter(self.database.dialect, request):
-                async with self.database.single() as connection:
-                    _, job = await submission.enter(connection, request)
+                spoken = self.database.speaks()
+                _, job = await submission.enter(self.database, request, speaks=spoken)
+                self.database.ring(spoken=spoken)
                 if job is not None:
-                    return submission.accepted(request, job)
+                    return submission.accepted(request, job, spoken=spoken)
             async with self.database.write() as connection:
                 return await submission.submit(connection, request, reserve)
         except submission.Twice:

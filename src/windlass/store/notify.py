@@ -1,12 +1,14 @@
 """Ringing between processes on PostgreSQL: one LISTEN, and a NOTIFY that is coalesced.
 
 A NOTIFY in every commit would make commits wait for each other; so it is sent after them, on a
-connection of its own, and however much was written meanwhile it is sent once. It says whether jobs
-may have become ready: workers need not look at anything else.
+connection of its own, and however much was written meanwhile it is sent once. Only after a while
+in which nothing was said does the statement that accepts a job say so itself: it is heard sooner.
+It says whether jobs may have become ready: workers need not look at anything else.
 """
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Callable
 
 import asyncpg
@@ -15,6 +17,7 @@ CHANNEL = "windlass"
 READY = "ready"  # the payload that workers heed
 SPACING = 0.005  # seconds between two; the first is sent at once
 CALM = 0.05  # seconds between two that only watchers heed
+PAUSE = 0.01  # seconds before one that only watchers heed: what else follows a write goes first
 FIRST, LONGEST = 0.1, 5.0  # seconds between tries to connect again
 
 
@@ -26,7 +29,9 @@ class Notifier:
         self.wanted = asyncio.Event()
         self.ready = asyncio.Event()
         self.connected = False
+        self.spoke = self.hailed = 0.0  # last, to anybody and to workers; monotonic
         self.task: asyncio.Future[None] | None = None
+        self.soon: asyncio.TimerHandle | None = None  # until watchers are told
 
     def start(self) -> None:
         """Listen from now on."""
@@ -36,9 +41,19 @@ class Notifier:
     def ring(self, ready: bool) -> None:
         """Something was written here; whether jobs became ready by it."""
         self.start()
-        self.wanted.set()
         if ready:
             self.ready.set()
+            self.wanted.set()
+        elif self.soon is None:
+            self.soon = asyncio.get_running_loop().call_later(PAUSE, self.wanted.set)
+
+    def speaks(self) -> bool:
+        """Whether who makes a job ready now says so himself, as nobody has for a while."""
+        now = time.monotonic()
+        calm = now - self.hailed > SPACING
+        if calm:
+            self.spoke = self.hailed = now
+        return calm
 
     async def run(self) -> None:
         """Connected for as long as it lasts, and then again."""
@@ -62,19 +77,36 @@ class Notifier:
             while True:
                 await within(LONGEST, self.wanted)
                 if self.wanted.is_set():
-                    said = READY if self.ready.is_set() else ""
-                    self.wanted.clear()
-                    self.ready.clear()
-                    await connection.execute(f"NOTIFY {CHANNEL}, '{said}'", timeout=10)
-                    await asyncio.sleep(SPACING)
-                    await within(CALM - SPACING, self.ready)
+                    await self.breathe()
+                    await connection.execute(f"NOTIFY {CHANNEL}, '{self.word()}'", timeout=10)
                 elif connection.is_closed():
                     return
         finally:
             connection.terminate()
 
+    async def breathe(self) -> None:
+        """Until it is time to speak again."""
+        await within(max(0.0, self.spoke + CALM - time.monotonic()), self.ready)
+        if self.ready.is_set():
+            await asyncio.sleep(max(0.0, self.hailed + SPACING - time.monotonic()))
+
+    def word(self) -> str:
+        """What there is to say; it is said."""
+        self.spoke = time.monotonic()
+        self.wanted.clear()
+        if self.soon is not None:
+            self.soon.cancel()
+            self.soon = None
+        if not self.ready.is_set():
+            return ""
+        self.hailed = self.spoke
+        self.ready.clear()
+        return READY
+
     async def close(self) -> None:
         """Listen no more."""
+        if self.soon is not None:
+            self.soon.cancel()
         if self.task is not None:
             self.task.cancel()
             await asyncio.gather(self.task, return_exceptions=True)

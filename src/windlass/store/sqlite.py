@@ -89,7 +89,10 @@ class Sqlite:
                 inner.rollback()
                 raise
 
-    single = write  # a statement costs no round trip here, and neither does a transaction
+    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
+        """Run a statement as a transaction."""
+        async with self.write() as connection:
+            return await connection.fetch(statement, values)
 
     async def commit(self, inner: SyncConnection) -> None:
         """Until it is on the disk; a cancelled caller waits too, so that the outcome is known."""

@@ -67,9 +67,11 @@ async def submit(connection: Connection, request: Request, reserve: Reserve | No
     return accepted(request, job, nudges)
 
 
-def accepted(request: Request, job: JobId, nudges: Collection[Nudge] = ()) -> Submitted:
+def accepted(
+    request: Request, job: JobId, nudges: Collection[Nudge] = (), *, spoken: bool = False
+) -> Submitted:
     """A job that is ready."""
-    mine = Nudge(request.operation.tube, job, priority(request))
+    mine = Nudge(request.operation.tube, job, priority(request), spoken=spoken)
     return Submitted(job, fresh=True, nudges=[*nudges, mine])
 
 
@@ -79,13 +81,17 @@ def may_enter(dialect: str, request: Request) -> bool:
     return dialect == "postgresql" and not special and len(request.operation.scope.roots()) == 1
 
 
-async def enter(connection: Fetch, request: Request) -> tuple[int, JobId | None]:
-    """Lock the line and take the next place in it; and the job, if nobody stands there."""
+async def enter(
+    connection: Fetch, request: Request, *, speaks: bool = False
+) -> tuple[int, JobId | None]:
+    """Lock the line and take the next place in it; and the job, if nobody stands there.
+
+    If it `speaks`, workers hear of it at once.
+    """
     scope = request.operation.scope
-    paths = [{"path": path, "exclusive": exclusive} for path, exclusive in scope.rows()]
     values = values_of(request, scope, Phase.READY)
-    values |= {"path": scope.roots()[0], "paths": dumps(paths)}
-    [(place, job)] = await connection.fetch(ENTER, values)
+    values |= {"path": scope.roots()[0], "speaks": speaks}
+    [(place, job, _)] = await connection.fetch(ENTER, values)
     return place, None if job is None else JobId(job)
 
 
