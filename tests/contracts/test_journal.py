@@ -17,7 +17,7 @@ from windlass.engine.job import Asker, Phase
 from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
 from windlass.engine.known import skills
 from windlass.engine.lease import Lease, WorkerId
-from windlass.engine.operation import Hold, Operation
+from windlass.engine.operation import Hold, Operation, Plan
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, LeaseLost, OverLimit
 from windlass.store import journal
@@ -59,6 +59,24 @@ class Pondered(Stock):
         world.acts.append("reserve")
         await world.gates["reserve"].wait()
         return ()
+
+
+@dataclass(frozen=True)
+class Weighed(Plain):
+    """Takes its time before it has a plan."""
+
+    async def elaborate(self, world: Shop) -> Plan[Shop]:
+        await world.act("weigh")
+        async for stage in super().elaborate(world):
+            yield stage
+
+
+@pytest.fixture
+def forgetful(workshop: Workshop) -> Workshop:
+    """On a datastore whose server may crash without its workers."""
+    if workshop.database.dialect == "sqlite":
+        pytest.skip("what takes a claim from its file takes the worker as well")
+    return workshop
 
 
 @pytest.fixture
@@ -483,6 +501,82 @@ async def test_a_claim_that_was_lost_on_its_way_is_given_back(workshop: Workshop
     freed = await workshop.journal.disown(ME, [held, Lease(ME, lost.job, 0)])
     assert [nudge.job for nudge in freed] == [lost.job]
     assert (await claimed(workshop)).lease == Lease(ME, lost.job, lost.number + 1)
+
+
+async def forgotten(workshop: Workshop, job: int) -> None:
+    """Its claim is undone, as by a crash of the server before the claim was on the disk."""
+    async with workshop.database.write() as connection:
+        await connection.execute(
+            text(
+                "UPDATE jobs SET lease = 0, worker = NULL, claimable = true, phase = 'ready'"
+                " WHERE id = :job"
+            ),
+            {"job": job},
+        )
+
+
+async def test_who_has_lost_his_claim_writes_nothing(
+    forgetful: Workshop, other: SqlJournal
+) -> None:
+    """Even under the same number as whoever has it now; what else is written then is."""
+    await forgetful.journal.enlist(crew(ME))
+    await other.enlist(crew("w-other"))
+    lost, kept = (
+        await forgetful.submit(Plain("s1", "put a")),
+        await forgetful.submit(Plain("s2", "")),
+    )
+    mine = {
+        one.lease.job: one.lease for one in await forgetful.journal.claim(crew(ME), ["default"], 2)
+    }
+    await forgotten(forgetful, lost)
+    (theirs,) = await other.claim(crew("w-other"), ["default"], 1)
+    assert theirs.lease.number == mine[lost].number
+    writes = [forgetful.journal.write(mine[job], [event(1)]) for job in (lost, kept)]
+    refused, written = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(refused, LeaseLost)
+    assert written is True
+    for end in (End(Phase.COMPLETE, 100.0), End(Phase.RETRYING, None, due=0.0)):
+        with pytest.raises(LeaseLost):
+            await forgetful.journal.settle(mine[lost], [event(1)], end)
+    with pytest.raises(LeaseLost):
+        await forgetful.journal.pass_no_return(mine[lost])
+    assert await forgetful.kinds(lost) == []
+    await other.write(theirs.lease, [event(1)])
+    assert await forgetful.kinds(lost) == await forgetful.kinds(kept) == ["log"]
+
+
+async def test_a_claim_that_was_lost_and_made_again_is_run_once(forgetful: Workshop) -> None:
+    gate = forgetful.shop.gates["weigh"] = asyncio.Event()
+    job = await forgetful.submit(Weighed("s1", "put a"))
+    async with forgetful.working() as [worker]:
+        await until(lambda: forgetful.shop.acts)
+        await forgotten(forgetful, job)
+
+        async def made_again() -> bool:
+            return (await forgetful.row(job)).worker == worker.crew.id
+
+        await until(made_again)
+        gate.set()
+        assert await forgetful.ended(job) == [Phase.COMPLETE]
+    assert forgetful.shop.acts == ["weigh", "put a"]
+
+
+async def test_a_job_whose_claim_was_lost_goes_on_elsewhere(
+    forgetful: Workshop, other: SqlJournal
+) -> None:
+    gate = forgetful.shop.gates["weigh"] = asyncio.Event()
+    job = await forgetful.submit(Weighed("s1", "put a"))
+    async with forgetful.working(slots=1) as [worker]:
+        await until(lambda: forgetful.shop.acts)
+        await other.enlist(crew("w-other"))
+        await forgotten(forgetful, job)
+        assert await other.claim(crew("w-other"), ["default"], 1)
+        gate.set()
+        await until(lambda: not worker.hands)
+        assert forgetful.shop.acts == ["weigh"]
+        await other.retire(WorkerId("w-other"))
+        assert await forgetful.ended(job) == [Phase.COMPLETE]
+    assert forgetful.shop.acts == ["weigh", "weigh", "put a"]
 
 
 async def test_a_cancel_in_the_last_stage_leaves_no_gap(workshop: Workshop) -> None:

@@ -125,7 +125,8 @@ class Journal(Protocol):
     ) -> list[Claimed]:
         """Up to `room` ready jobs of these tubes, or just this one if it is ready.
 
-        Only what the worker has the skills for.
+        Only what the worker has the skills for. A crash of the datastore may take a claim back as
+        long as nothing was written under it; then what is written first raises LeaseLost.
         """
 
     async def disown(self, worker: WorkerId, but: Collection[Lease]) -> list[Nudge]:

@@ -221,18 +221,20 @@ class Worker:
 
     async def first(self, what: Coroutine[Any, Any, Any], or_else: asyncio.Event) -> None:
         """Until this has happened, or that."""
-        tasks = [asyncio.ensure_future(what), asyncio.ensure_future(or_else.wait())]
+        task, other = asyncio.ensure_future(what), asyncio.ensure_future(or_else.wait())
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait((task, other), return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            other.cancel()
+            if not task.done():
+                await see_through([task])
 
     # -- running them ----------------------------------------------------------------------
 
     def begin(self, claimed: Claimed) -> None:
-        """Begin a run beside the others."""
+        """Begin a run beside the others; of a claim that was lost and made again there is one."""
+        if claimed.lease in self.hands:
+            return
         lease, hand = claimed.lease, Hand(begun=asyncio.get_running_loop().time())
         if self.leaving.is_set():
             hand.signals.drain.set()
@@ -267,6 +269,7 @@ class Worker:
             await self.settle(run, hand, await self.outcome(run, hand, run.run()))
         except LeaseLost:
             log.warning("job.lost", job=lease.job, lease=lease.number)
+            hand.dropped = True  # if it was the claim that was lost, we may have made it again
         except Exception:
             log.exception("job.unsettled", job=lease.job)
             await asyncio.sleep(STUMBLE)

@@ -15,7 +15,7 @@ from windlass.engine.journal import End, Event
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost, Transient
 from windlass.store.database import Database
-from windlass.store.hot import Entry, hot_of
+from windlass.store.hot import Entry, Flushed, hot_of
 
 FIRST, LONGEST = 0.05, 1.0  # seconds between tries while the datastore is away
 PATIENCE = 5.0  # seconds of a process that leaves, for what it has not written
@@ -46,6 +46,7 @@ class Flusher:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.hot = hot_of(database)
+        self.unsure: set[JobId] = set()  # whose claims may not be on the disk
         self.waiting: list[Waiting] = []
         self.under_way: list[list[Waiting]] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -55,13 +56,14 @@ class Flusher:
     def write(
         self, lease: Lease, events: Sequence[Event], end: End | None = None
     ) -> asyncio.Future[bool]:
-        """True when these are durable; LeaseLost if the worker was declared dead.
+        """True when these are durable; LeaseLost if the worker was declared dead or the claim lost.
 
         False, and nothing was written, if the end must look around before it is written.
         """
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if events or end is not None:
-            self.waiting.append(Waiting(lease, events, end, written=written))
+            unsure = lease.job in self.unsure
+            self.waiting.append(Waiting(lease, events, end, unsure, written=written))
             self.begin()
         else:
             written.set_result(True)
@@ -135,7 +137,7 @@ class Flusher:
     async def flush(self, worker: WorkerId, group: list[Waiting]) -> None:
         """One commit, tried until its outcome is known; what spoils it stands alone in the end."""
         try:
-            ended = await self.persist(worker, group)
+            flushed = await self.persist(worker, group)
         except LeaseLost as error:
             for one in group:
                 one.fail(error)
@@ -147,16 +149,26 @@ class Flusher:
             await self.flush(worker, group[half:])
         else:
             for one in group:
-                one.tell(one.end is None or one.lease.job in ended)
+                self.passed_on(one, flushed)
 
-    async def persist(self, worker: WorkerId, group: Sequence[Entry]) -> set[JobId]:
+    def passed_on(self, one: Waiting, flushed: Flushed) -> None:
+        """What came of an entry, to whoever waits for it."""
+        job = one.lease.job
+        if one.unsure:
+            self.unsure.discard(job)
+        if job in flushed.lost:
+            one.fail(LeaseLost(f"the claim of job {job} went with the datastore's server"))
+        else:
+            one.tell(one.end is None or job in flushed.ended)
+
+    async def persist(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
         """Try while the datastore is away; what was written after all is not written twice."""
         pause, again = FIRST, False
         while True:
             try:
-                ended = await self.hot.flush(worker, group, again=again)
+                flushed = await self.hot.flush(worker, group, again=again)
                 self.database.ring()
-                return ended
+                return flushed
             except Transient as error:
                 log.warning("datastore.away", why=str(error), waiting=len(group))
             await asyncio.sleep(pause)

@@ -26,6 +26,17 @@ class Entry(msgspec.Struct):
     lease: Lease
     events: Sequence[Event]
     end: End | None = None
+    unsure: bool = False  # its claim may not be on the disk
+
+
+class Flushed(msgspec.Struct, frozen=True):
+    """What became of a group: whose ends were written, and whose claim is no more.
+
+    Of those with another end (somebody waits, or it has holds) and of the lost nothing was written.
+    """
+
+    ended: set[JobId]
+    lost: set[JobId]
 
 
 Row = tuple[Any, ...]
@@ -36,19 +47,23 @@ class Hot(Protocol):
 
     most: int  # entries of one flush
     lanes: int  # flushes under way at a time
+    forgetful: bool  # whether a server may forget a claim whose answer we have
 
     async def claim(
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
-        """Rows (id, kind, version, data, lease, crashes, awaited) of up to `room` ready jobs."""
+        """Rows (id, kind, version, data, lease, crashes, awaited) of up to `room` ready jobs.
+
+        They are on the disk with the next flush: until then a crash of the server may take them
+        back (docs/decisions/0015).
+        """
 
     async def flush(
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
-    ) -> set[JobId]:
-        """Write a group's events, and those ends that nobody must hear of: whose were written.
+    ) -> Flushed:
+        """Write a group's events, and those ends that nobody must hear of.
 
-        Of a job whose end must look around (somebody waits, or it has holds) nothing was. `again`
-        when an earlier call may have written the group: then what is there already stays.
+        `again` when an earlier call may have written the group: then what is there already stays.
         """
 
 
@@ -76,64 +91,73 @@ IN_ORDER = "ORDER BY priority, turn, id LIMIT {room}"
 
 # -- PostgreSQL ----------------------------------------------------------------------------
 
-FENCE = "WITH fence AS (SELECT id FROM workers WHERE id = $1 FOR KEY SHARE)"
-
 
 def postgres_claim(which: str, order: str) -> str:
-    """The claim: who lives picks what nobody else is picking."""
+    """The claim: who lives picks what nobody else is picking; it does not wait for the disk."""
+    soon = "soon AS MATERIALIZED (SELECT set_config('synchronous_commit', 'off', true))"
+    fence = "fence AS (SELECT id FROM workers, soon WHERE id = $1 FOR KEY SHARE OF workers)"
     able = "skill = ANY($2::text[]) AND (machine IS NULL OR machine = ANY($2::text[]))"
     picked = f"{PICKED.format(which=which, able=able)} {order} FOR UPDATE SKIP LOCKED"
     taking = CLAIM.format(worker="$1", now="extract(epoch FROM clock_timestamp())")
-    return f"{FENCE}, picked AS ({picked}) {taking}"
+    return f"WITH {soon}, {fence}, picked AS ({picked}) {taking}"
 
 
 CLAIM_ONE_TUBE = postgres_claim("tube = $3", IN_ORDER.format(room="$4"))
 CLAIM_TUBES = postgres_claim("tube = ANY($3::text[])", IN_ORDER.format(room="$4"))
 CLAIM_JOB = postgres_claim("id = $3", "")
 
-EVENTS = """json_to_recordset(${}::text::json)
-  AS fresh(job bigint, number int, lease int, kinds text, outcome int, told text)"""
+EVENTS = """json_to_recordset(${}::text::json) AS fresh(
+  job bigint, number int, lease int, kinds text, outcome int, told text, unsure boolean)"""
 ENDS = """json_to_recordset(${}::text::json)
   AS ending(id bigint, lease int, phase text, percent float8, trouble text, history text)"""
-TELL = """
+INSERT = """
   INSERT INTO events (job, number, lease, kinds, outcome, told)
   SELECT fresh.job, number, fresh.lease, kinds, outcome, told FROM """
 
 
-def postgres_flush(twice: str = "") -> str:
-    """The flush; `twice` says what to do about events that are there already.
+def postgres_flush(*, ends: bool, twice: str = "") -> str:
+    """The flush, with ends or without; `twice` says what to do about events that are there already.
 
     Groups come as JSON: drivers encode arrays item by item, several times as slowly.
     """
-    return f"""
-{FENCE},
-told AS ({TELL}{EVENTS.format(2)} WHERE EXISTS (SELECT 1 FROM fence) {twice}),
+    telling = f"""
+WITH fence AS (SELECT id FROM workers WHERE id = $1 FOR KEY SHARE),
+fresh AS (SELECT * FROM {EVENTS.format(2)}),
+lost AS (
+  SELECT job FROM fresh WHERE unsure AND
+    (SELECT worker FROM jobs WHERE id = fresh.job AND lease = fresh.lease) IS DISTINCT FROM $1),
+told AS ({INSERT} fresh
+  WHERE EXISTS (SELECT 1 FROM fence) AND job NOT IN (SELECT job FROM lost) {twice})"""
+    ending = f"""
 ready AS (
   SELECT ending.* FROM {ENDS.format(3)}, LATERAL (
     SELECT FROM jobs WHERE jobs.id = ending.id AND jobs.lease = ending.lease
       AND jobs.worker IS NOT DISTINCT FROM $1 AND NOT jobs.awaited
     FOR UPDATE SKIP LOCKED) AS ours
   WHERE EXISTS (SELECT 1 FROM fence)),
-last AS ({TELL}{EVENTS.format(4)} WHERE (job IN (SELECT id FROM ready)) IS TRUE {twice}),
+last AS ({INSERT}{EVENTS.format(4)} WHERE (job IN (SELECT id FROM ready)) IS TRUE {twice}),
 ended AS (
   UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble,
     history = ready.history, worker = NULL, crashes = 0,
     ended = extract(epoch FROM clock_timestamp())
   FROM ready WHERE jobs.id = ready.id),
-gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)
-SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT id FROM ready)
-"""
+gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)"""
+    answer = "SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT job FROM lost)"
+    if ends:
+        return f"{telling},{ending}\n{answer}, ARRAY(SELECT id FROM ready)"
+    return f"{telling}\n{answer}, ARRAY[]::bigint[]"
 
 
 # To be ready for conflicts costs a third of an insert, and only a second time can there be any.
-FLUSH = postgres_flush()
-FLUSH_AGAIN = postgres_flush("ON CONFLICT DO NOTHING")
+TWICE = "ON CONFLICT DO NOTHING"
+TELL, TELL_AGAIN = postgres_flush(ends=False), postgres_flush(ends=False, twice=TWICE)
+FLUSH, FLUSH_AGAIN = postgres_flush(ends=True), postgres_flush(ends=True, twice=TWICE)
 
 
 class HotPostgres:
     """A connection for each that is under way: a claim never waits behind a flush."""
 
-    most, lanes = 100, 2
+    most, lanes, forgetful = 100, 2, True
 
     def __init__(self, inner: Postgres) -> None:
         self.spare = inner.spare
@@ -157,19 +181,21 @@ class HotPostgres:
 
     async def flush(
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
-    ) -> set[JobId]:
+    ) -> Flushed:
         """One statement."""
-        values = (
-            dumps([row_of(one) for one in group if not one.end]),
-            dumps([end_of(one.lease, one.end) for one in group if one.end]),
-            dumps([row_of(one) for one in group if one.end and one.events]),
-        )
+        ended = [one for one in group if one.end]
+        values = [dumps([row_of(one) for one in group if not one.end])]
+        statement = TELL_AGAIN if again else TELL
+        if ended:
+            values.append(dumps([end_of(one.lease, one.end) for one in ended if one.end]))
+            values.append(dumps([row_of(one) for one in ended if one.events]))
+            statement = FLUSH_AGAIN if again else FLUSH
         with translated():
             async with self.spare.connection() as connection:
-                row = await connection.fetchrow(FLUSH_AGAIN if again else FLUSH, worker, *values)
+                row = await connection.fetchrow(statement, worker, *values)
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
-        return set(row[1])
+        return Flushed(lost=set(row[1]), ended=set(row[2]))
 
 
 async def check_alive(connection: Any, worker: WorkerId) -> None:
@@ -178,9 +204,17 @@ async def check_alive(connection: Any, worker: WorkerId) -> None:
         raise LeaseLost(f"worker {worker} was declared dead")
 
 
-def row_of(entry: Entry) -> EventsRow:
+class FreshRow(EventsRow):
+    """Events as the flush takes them."""
+
+    unsure: bool = False
+
+
+def row_of(entry: Entry) -> FreshRow:
     """The row of an entry's events."""
-    return EventsRow.of(entry.lease.job, entry.lease.number, entry.events)
+    row = FreshRow.of(entry.lease.job, entry.lease.number, entry.events)
+    row.unsure = entry.unsure
+    return row
 
 
 def end_of(lease: Lease, end: End) -> dict[str, Any]:
@@ -221,7 +255,7 @@ def sqlite_claim(which: str, order: str) -> str:
 class HotSqlite:
     """The writer's connection, without a compiler in between."""
 
-    most, lanes = 500, 1
+    most, lanes, forgetful = 500, 1, False  # what takes its file away takes us as well
 
     def __init__(self, inner: Sqlite) -> None:
         self.inner = inner
@@ -264,7 +298,7 @@ class HotSqlite:
 
     async def flush(
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
-    ) -> set[JobId]:
+    ) -> Flushed:
         """A few statements, prepared once."""
         ended: set[JobId] = set()
         told: list[Row] = []
@@ -277,6 +311,7 @@ class HotSqlite:
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
                     ended.add(entry.lease.job)
                 if entry.events:
-                    told.append(msgspec.structs.astuple(row_of(entry)))
+                    row = EventsRow.of(entry.lease.job, entry.lease.number, entry.events)
+                    told.append(msgspec.structs.astuple(row))
             raw.executemany(LITE_INSERT_AGAIN if again else LITE_INSERT, told)
-        return ended
+        return Flushed(ended, lost=set())

@@ -112,6 +112,8 @@ class SqlJournal:
         if not rows:
             return []
         self.database.ring()
+        if self.flusher.hot.forgetful:
+            self.flusher.unsure.update(row[0] for row in rows)
         again = [JobId(row[0]) for row in rows if row[4] > 1]
         told, stopped = await self.past(again) if again else ({}, set())
         return [
@@ -143,6 +145,7 @@ class SqlJournal:
     async def pass_no_return(self, lease: Lease) -> bool:
         """Promise that there is no way back, unless a cancel stands."""
         async with self.database.write(lease) as connection:
+            await ending.held(connection, lease)
             return await intents.promise(connection, lease.job, NO_RETURN)
 
     async def settle(self, lease: Lease, events: Sequence[Event], end: End) -> list[Nudge] | None:
@@ -152,6 +155,7 @@ class SqlJournal:
                 return []
             # Or its events would come after those of the next holder.
             await self.flusher.drain(lease)
+            self.flusher.unsure.discard(lease.job)
             return await insist(lambda: self.settle_once(lease, events, end), lease.job)
         except LeaseLost:
             # Perhaps we let go of it ourselves, and only the answer was lost.

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from sqlalchemy import Row
@@ -47,7 +47,7 @@ class EventsRow(msgspec.Struct, gc=False):
     told: str
 
     @classmethod
-    def of(cls, job: JobId, lease: int, events: Sequence[Event]) -> "EventsRow":
+    def of(cls, job: JobId, lease: int, events: Sequence[Event]) -> Self:
         """The row of some events; there is one at least."""
         outcome = None
         for event in events:
