@@ -18,7 +18,7 @@ from windlass.engine.record import StepRow
 from windlass.engine.steplog import LINES, say
 from windlass.errors import Refused, Transient
 from windlass.store.access import Access
-from windlass.store.hot import Entry
+from windlass.store.hot import Entry, Flushed
 from windlass.store.jobs import Jobs
 
 
@@ -124,14 +124,12 @@ async def test_hooks_hear_of_an_end_whose_answer_was_lost(
             lost.append("a settle")
             raise Transient("the connection broke")
 
-    async def flushed(
-        worker: WorkerId, group: Sequence[Entry], *, again: bool = False
-    ) -> set[JobId]:
-        ended: set[JobId] = await flush(worker, group, again=again)
-        if ended:
+    async def flushed(worker: WorkerId, group: Sequence[Entry], *, again: bool = False) -> Flushed:
+        written = await flush(worker, group, again=again)
+        if written.ended:
             lost.append("a flush")
             raise Transient("the connection broke")
-        return ended
+        return written
 
     monkeypatch.setattr(workshop.database, "write", written)
     monkeypatch.setattr(hot, "flush", flushed)

@@ -218,6 +218,9 @@ class Worker:
         except Transient as error:
             log.warning("queue.away", why=str(error))
             await asyncio.sleep(LOOK)
+        except Exception:
+            log.exception("worker.stumbled")  # a queue's mistake; the datastore has the jobs
+            await asyncio.sleep(LOOK)
 
     async def first(self, what: Coroutine[Any, Any, Any], or_else: asyncio.Event) -> None:
         """Until this has happened, or that."""
