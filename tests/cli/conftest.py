@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -43,6 +44,8 @@ def windlass(env, capsys):
 @pytest.fixture
 def spawn(env):
     """Start a command as a process of its own."""
+    # Whoever runs in the background of a shell ignores Ctrl-C, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def call(*arguments, **more):
         command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
