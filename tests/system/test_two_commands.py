@@ -4,8 +4,9 @@ import os
 import pwd
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
@@ -21,28 +22,23 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs to become anoth
 
 @dataclass
 class Cloned(Installation):
-    """Starts with `script/up` of a clone; the blank in its path is on purpose."""
+    """Starts with `script/up` of a clone, which belongs to its user from then on."""
 
     patience: float = 600.0  # it installs everything, from whatever index there is
-
-    @property
-    def clone(self) -> Path:
-        """Where the clone is."""
-        return self.folder / "a clone"
+    clone: Path = field(kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        clone(self.clone)
         self.command = (str(self.clone / "script/up"),)
+        owner = os.geteuid() if self.user is None else self.user
         for path in (self.clone, *self.clone.rglob("*")):
-            if self.user is not None:
-                os.chown(path, self.user, self.user, follow_symlinks=False)
+            os.chown(path, owner, -1, follow_symlinks=False)
 
     def tool(self, name: str) -> list[str]:
         return [str(self.clone / ".venv/bin" / name)]
 
 
-def clone(target: Path) -> None:
+def make_clone(target: Path) -> None:
     """Clone what is committed; where there is no repository, copy what is there."""
     if not (ROOT / ".git").exists():
         shutil.copytree(ROOT, target, ignore=NOT_CLONED)
@@ -59,16 +55,26 @@ def clone(target: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def cloned() -> Iterator[Cloned]:
-    """A clone of whoever runs the tests; it is installed once."""
-    installation = Cloned()
+def clone() -> Iterator[Path]:
+    """A clone, in which whoever comes first installs; the blank in its path is on purpose."""
+    folder = Path(tempfile.mkdtemp(prefix="wlc", dir="/tmp"))
+    folder.chmod(0o755)
+    make_clone(folder / "a clone")
+    yield folder / "a clone"
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="module")
+def cloned(clone: Path) -> Iterator[Cloned]:
+    """An installation of whoever runs the tests."""
+    installation = Cloned(clone=clone)
     yield installation
     installation.destroy()
 
 
 @needs_root
-def test_as_an_ordinary_user():
-    with Cloned(user=pwd.getpwnam("nobody").pw_uid) as installation:
+def test_as_an_ordinary_user(clone):
+    with Cloned(user=pwd.getpwnam("nobody").pw_uid, clone=clone) as installation:
         the_story(installation)
 
 
