@@ -217,11 +217,12 @@ async def picture(farm: Farm) -> tuple[tuple[Phase, ...], dict[str, Any]]:
         holds = (await connection.execute(text("SELECT key, job IS NULL FROM holds"))).all()
         scopes = (await connection.execute(text("SELECT path FROM scopes ORDER BY 1"))).all()
         rows = await connection.execute(text("SELECT * FROM events ORDER BY job, number"))
-        events = [event for row in rows for event in events_of(row)]
+        told = rows.all()
     for job in jobs:
-        mine = [event for event in events if event.job == job.id]
-        assert [event.number for event in mine] == list(range(1, len(mine) + 1))
-        leases = [event.lease for event in mine if event.lease]
+        mine = [row for row in told if row.job == job.id]
+        numbers = [event.number for row in mine for event in events_of(row)]
+        assert numbers == list(range(1, len(numbers) + 1))
+        leases = [row.lease for row in mine if row.lease]
         assert leases == sorted(leases)
         assert job.worker is None
     left = {
