@@ -1,6 +1,5 @@
 """The API over real sockets, on a real broker with a pretended node."""
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,15 +9,6 @@ import pytest
 
 from api.site import Site, serving
 from system.house import house_in, settings_for
-from windlass.store.schema import upgrade
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated, empty SQLite file, to be copied."""
-    path = tmp_path_factory.mktemp("migrated") / "windlass.db"
-    asyncio.run(upgrade(f"sqlite:///{path}"))
-    return path
 
 
 @asynccontextmanager
@@ -28,9 +18,9 @@ async def site_on(url: str, folder: Path) -> AsyncIterator[Site]:
 
 
 @pytest.fixture
-async def site(migrated: Path, tmp_path: Path) -> AsyncIterator[Site]:
+async def site(sqlite_template: Path, tmp_path: Path) -> AsyncIterator[Site]:
     """A broker with its API and three users: anna with a domain, bob, and root the operator."""
-    file = shutil.copy(migrated, tmp_path / "windlass.db")
+    file = shutil.copy(sqlite_template, tmp_path / "windlass.db")
     async with site_on(f"sqlite:///{file}", tmp_path) as site:
         yield site
 

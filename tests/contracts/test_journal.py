@@ -16,7 +16,7 @@ from engine.shop import Clear, Plain, Shop, Stock, Workshop
 from windlass.engine.job import Asker, Phase
 from windlass.engine.journal import Claimed, Crew, End, Event, EventKind
 from windlass.engine.known import skills
-from windlass.engine.lease import Lease, WorkerId
+from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.operation import Hold, Operation, Plan
 from windlass.engine.scope import Scope
 from windlass.errors import Conflict, LeaseLost, OverLimit
@@ -28,6 +28,7 @@ from windlass.store.rows import EventsRow, events_of, past_of
 from windlass.store.tables import events
 
 ME = WorkerId("w-me")
+ASTRAY = Plain("s2", "put astray")
 EITHER = pytest.mark.parametrize("kind", [Stock, Plain], ids=["reserving", "plain"])
 
 
@@ -503,7 +504,7 @@ async def test_a_claim_that_was_lost_on_its_way_is_given_back(workshop: Workshop
     assert (await claimed(workshop)).lease == Lease(ME, lost.job, lost.number + 1)
 
 
-async def forgotten(workshop: Workshop, job: int) -> None:
+async def forgotten(workshop: Workshop, job: JobId) -> None:
     """Its claim is undone, as by a crash of the server before the claim was on the disk."""
     async with workshop.database.write() as connection:
         await connection.execute(
@@ -515,41 +516,102 @@ async def forgotten(workshop: Workshop, job: int) -> None:
         )
 
 
+async def astray(forgetful: Workshop, worker: WorkerId | None, job: JobId) -> None:
+    """This job is a worker's by its row, as if the answer to a claim had been lost."""
+    async with forgetful.database.write() as connection:
+        await connection.execute(
+            text(
+                "UPDATE jobs SET lease = 1, worker = :worker, claimable = false, phase = 'running'"
+                " WHERE id = :job"
+            ),
+            {"job": job, "worker": worker},
+        )
+
+
 async def test_who_has_lost_his_claim_writes_nothing(
     forgetful: Workshop, other: SqlJournal
 ) -> None:
     """Even under the same number as whoever has it now; what else is written then is."""
     await forgetful.journal.enlist(crew(ME))
     await other.enlist(crew("w-other"))
-    lost, kept = (
-        await forgetful.submit(Plain("s1", "put a")),
-        await forgetful.submit(Plain("s2", "")),
-    )
-    mine = {
-        one.lease.job: one.lease for one in await forgetful.journal.claim(crew(ME), ["default"], 2)
-    }
+    lost, kept = [await forgetful.submit(Plain(shop, "put a")) for shop in ("s1", "s2")]
+    both = await forgetful.journal.claim(crew(ME), ["default"], 2)
+    mine = {one.lease.job: one.lease for one in both}
     await forgotten(forgetful, lost)
     (theirs,) = await other.claim(crew("w-other"), ["default"], 1)
     assert theirs.lease.number == mine[lost].number
-    writes = [forgetful.journal.write(mine[job], [event(1)]) for job in (lost, kept)]
-    refused, written = await asyncio.gather(*writes, return_exceptions=True)
-    assert isinstance(refused, LeaseLost)
-    assert written is True
-    for end in (End(Phase.COMPLETE, 100.0), End(Phase.RETRYING, None, due=0.0)):
-        with pytest.raises(LeaseLost):
-            await forgetful.journal.settle(mine[lost], [event(1)], end)
+    for number in (1, 2):
+        writes = [forgetful.journal.write(mine[job], [event(number)]) for job in (lost, kept)]
+        refused, written = await asyncio.gather(*writes, return_exceptions=True)
+        assert isinstance(refused, LeaseLost)
+        assert written is True
     with pytest.raises(LeaseLost):
         await forgetful.journal.pass_no_return(mine[lost])
     assert await forgetful.kinds(lost) == []
-    await other.write(theirs.lease, [event(1)])
-    assert await forgetful.kinds(lost) == await forgetful.kinds(kept) == ["log"]
+    last = Event(1, EventKind.ENDED, None, time.time(), {})
+    assert await other.settle(theirs.lease, [last], End(Phase.COMPLETE, 100.0)) == []
+    for end in (End(Phase.FAILED, 100.0), End(Phase.RETRYING, None, due=0.0)):
+        with pytest.raises(LeaseLost):
+            await forgetful.journal.settle(mine[lost], [replaced(last)], end)
+    assert await forgetful.kinds(lost) == ["ended"]
+    assert await forgetful.kinds(kept) == ["log", "log"]
+
+
+def replaced(last: Event) -> Event:
+    """What another would have written in its place."""
+    return Event(last.number, last.kind, None, last.at + 1, {})
+
+
+async def test_a_claim_that_holds_vouches_for_none_that_was_lost(
+    forgetful: Workshop, other: SqlJournal
+) -> None:
+    """The same job under two leases of one process: each is looked at for itself."""
+    journal = forgetful.journal
+    for who in (ME, WorkerId("w-beside")):
+        await journal.enlist(crew(who))
+    await other.enlist(crew("w-other"))
+    job = await forgetful.submit(Plain("s1", "put a"))
+    lost = (await claimed(forgetful)).lease
+    await forgotten(forgetful, job)
+    beside = (await claimed(forgetful, WorkerId("w-beside"))).lease
+    await journal.write(beside, [event(1)])
+    with pytest.raises(LeaseLost):
+        await journal.write(lost, [event(2)])
+    await journal.settle(beside, [], End(Phase.RETRYING, None, due=0.0))
+    again = (await claimed(forgetful)).lease
+    writes = [journal.write(lease, [event(2)]) for lease in (lost, again)]
+    refused, written = await asyncio.gather(*writes, return_exceptions=True)
+    assert isinstance(refused, LeaseLost)
+    assert written is True
+    end = End(Phase.COMPLETE, 100.0)
+    ends = [journal.settle(lease, [event(3)], end) for lease in (lost, again)]
+    refused, written = await asyncio.gather(*ends, return_exceptions=True)
+    assert isinstance(refused, LeaseLost)
+    assert written == []
+    assert await forgetful.kinds(job) == ["log"] * 3
+    await forgetful.submit(Plain("s2", "put a"))
+    dropped = (await claimed(forgetful)).lease
+    assert [nudge.job for nudge in await journal.disown(ME, [])] == [dropped.job]
+    assert journal.flusher.unsure == set()
+
+
+async def test_of_a_claim_that_was_written_under_nothing_is_kept_in_mind(
+    forgetful: Workshop,
+) -> None:
+    jobs = [await forgetful.submit(Stock(f"s{n}", "put a;sell b", name=f"n{n}")) for n in range(9)]
+    jobs += [await forgetful.submit(Plain(f"p{n}", "put a; put b")) for n in range(9)]
+    async with forgetful.working():
+        await forgetful.ended(*jobs)
+    assert forgetful.journal.flusher.unsure == set()
 
 
 async def test_a_claim_that_was_lost_and_made_again_is_run_once(forgetful: Workshop) -> None:
     gate = forgetful.shop.gates["weigh"] = asyncio.Event()
-    job = await forgetful.submit(Weighed("s1", "put a"))
+    job, lost = [await forgetful.submit(one) for one in (Weighed("s1", "put a"), ASTRAY)]
+    await astray(forgetful, None, lost)
     async with forgetful.working() as [worker]:
         await until(lambda: forgetful.shop.acts)
+        await astray(forgetful, worker.crew.id, lost)
         await forgotten(forgetful, job)
 
         async def made_again() -> bool:
@@ -557,26 +619,28 @@ async def test_a_claim_that_was_lost_and_made_again_is_run_once(forgetful: Works
 
         await until(made_again)
         gate.set()
-        assert await forgetful.ended(job) == [Phase.COMPLETE]
-    assert forgetful.shop.acts == ["weigh", "put a"]
+        assert await forgetful.ended(job, lost) == [Phase.COMPLETE] * 2
+    assert forgetful.shop.acts == ["weigh", "put a", "put astray"]
 
 
 async def test_a_job_whose_claim_was_lost_goes_on_elsewhere(
     forgetful: Workshop, other: SqlJournal
 ) -> None:
     gate = forgetful.shop.gates["weigh"] = asyncio.Event()
-    job = await forgetful.submit(Weighed("s1", "put a"))
+    job, lost = [await forgetful.submit(one) for one in (Weighed("s1", "put a"), ASTRAY)]
+    await astray(forgetful, None, lost)
     async with forgetful.working(slots=1) as [worker]:
         await until(lambda: forgetful.shop.acts)
+        await astray(forgetful, worker.crew.id, lost)
         await other.enlist(crew("w-other"))
         await forgotten(forgetful, job)
         assert await other.claim(crew("w-other"), ["default"], 1)
         gate.set()
-        await until(lambda: not worker.hands)
-        assert forgetful.shop.acts == ["weigh"]
+        assert await forgetful.ended(lost) == [Phase.COMPLETE]
+        assert forgetful.shop.acts == ["weigh", "put astray"]
         await other.retire(WorkerId("w-other"))
         assert await forgetful.ended(job) == [Phase.COMPLETE]
-    assert forgetful.shop.acts == ["weigh", "weigh", "put a"]
+    assert forgetful.shop.acts == ["weigh", "put astray", "weigh", "put a"]
 
 
 async def test_a_cancel_in_the_last_stage_leaves_no_gap(workshop: Workshop) -> None:

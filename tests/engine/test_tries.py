@@ -45,3 +45,25 @@ async def test_a_step_is_heard_while_it_runs_and_each_try_has_its_own_room() -> 
     assert [line for step, line in heard if step == 0][-1].startswith("... more than")
     assert len(heard) == LINES + 1
     assert heard[-1] == (1, "word")
+
+
+async def test_what_a_try_leaves_behind_does_not_speak_for_the_next() -> None:
+    heard: list[tuple[int, str]] = []
+    go, left = asyncio.Event(), []
+
+    async def late() -> None:
+        await go.wait()
+        say("late")
+
+    async def leave() -> None:
+        left.append(asyncio.create_task(late()))
+
+    async def see() -> None:
+        go.set()
+        await left[0]
+        say("in time")
+
+    with Tries(lambda step, line: heard.append((step, line))) as tries:
+        await tries.once(0, leave(), 60)
+        await tries.once(1, see(), 60)
+    assert heard == [(1, "in time")]

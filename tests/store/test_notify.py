@@ -10,15 +10,12 @@ from conftest import PostgresServer, fresh_database, until
 from engine.shop import Plain, Workshop
 from windlass.store.database import Database
 from windlass.store.notify import CHANNEL
-from windlass.store.schema import upgrade
 
 
 @pytest.fixture
-async def workshop(postgres: PostgresServer) -> AsyncIterator[Workshop]:
+async def workshop(postgres: PostgresServer, postgres_template: str) -> AsyncIterator[Workshop]:
     """An engine on PostgreSQL."""
-    url = await fresh_database(postgres)
-    await upgrade(url)
-    database = Database(url)
+    database = Database(await fresh_database(postgres, postgres_template))
     yield Workshop(database)
     await database.close()
 
@@ -52,3 +49,16 @@ async def test_many_jobs_share_a_word(workshop: Workshop, heard: list[str]) -> N
 
     await until(all_said)
     assert 1 < len(heard) < 50
+
+
+async def test_what_others_say_counts_for_whoever_would_speak(workshop: Workshop) -> None:
+    """Or as many processes as there are would have a NOTIFY in their commits."""
+    ours = Database(workshop.database.url)
+    notifier = ours.notifier
+    assert notifier is not None
+    notifier.start()
+    await until(lambda: notifier.connected)
+    assert notifier.hailed == 0.0
+    await workshop.submit(Plain("s1", "put a"))
+    await until(lambda: notifier.hailed > 0.0)
+    await ours.close()

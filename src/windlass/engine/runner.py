@@ -148,7 +148,7 @@ class Run:
         """Elaborate: read, choose, and write the plan; what is refused here has touched nothing."""
         self.boundary()
         claimed = self.claimed
-        for tries in range(1, USUAL.attempts + 1):
+        for times in range(1, USUAL.attempts + 1):
             try:
                 operation = revive(Operation, claimed.kind, claimed.version, claimed.data)
                 steps = await elaborate(operation, self.world)
@@ -156,9 +156,9 @@ class Run:
             except LeaseLost:
                 raise
             except Exception as error:
-                if isinstance(error, Refused) or tries == USUAL.attempts:
+                if isinstance(error, Refused) or times == USUAL.attempts:
                     raise Turn(Trouble.of(error)) from error
-            await self.pause(USUAL.delay(tries))
+            await self.pause(USUAL.delay(times))
             self.boundary()
 
     def boundary(self) -> None:

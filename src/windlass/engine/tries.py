@@ -8,7 +8,7 @@ from typing import Any
 
 import structlog
 
-from windlass.engine.steplog import Voice
+from windlass.engine.steplog import VOICE, Voice
 from windlass.errors import Transient
 
 NEVER = math.inf
@@ -31,13 +31,24 @@ class Tries:
     ends in time, and when it rings it is set again for the one that is under way by then.
     """
 
-    __slots__ = ("before", "due", "late", "loop", "rings", "task", "timer", "voice")
+    __slots__ = (
+        "before",
+        "due",
+        "late",
+        "loop",
+        "rings",
+        "task",
+        "timer",
+        "token",
+        "voice",
+        "write",
+    )
 
     def __init__(self, write: Callable[[int, str], None]) -> None:
         task = asyncio.current_task()
         assert task is not None
         self.task, self.loop = task, task.get_loop()
-        self.voice = Voice(write)
+        self.write = write
         self.timer: asyncio.TimerHandle | None = None
         self.rings = NEVER  # the timer, by the loop's clock
         self.due = NEVER  # the try that is under way
@@ -45,13 +56,13 @@ class Tries:
         self.before = 0  # how often the task was being cancelled when the try began
 
     def __enter__(self) -> "Tries":
-        self.voice.__enter__()
+        self.token = VOICE.set(None)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self.timer is not None:
             self.timer.cancel()
-        self.voice.__exit__()
+        VOICE.reset(self.token)
 
     async def once(
         self, step: int, act: Coroutine[Any, Any, None], timeout: float
@@ -79,7 +90,8 @@ class Tries:
 
     def begin(self, step: int, timeout: float) -> None:
         """A try begins."""
-        self.voice.begin(step)
+        self.voice = Voice(self.write, step)
+        VOICE.set(self.voice)
         self.before = self.task.cancelling()
         self.due = self.loop.time() + timeout
         if self.due < self.rings:

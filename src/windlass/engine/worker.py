@@ -179,10 +179,9 @@ class Worker:
             self.unsure = True
             await asyncio.sleep(LOOK)
             return 0
-        for one in claimed:
-            self.begin(one)
+        begun = sum(self.begin(one) for one in claimed)
         if self.left is not None:
-            self.left -= len(claimed)
+            self.left -= begun
             if self.left == 0:
                 log.info("worker.recycled", worker=self.crew.id)
                 self.leaving.set()  # what runs is not hurried: the last jobs end as they like
@@ -230,14 +229,19 @@ class Worker:
         finally:
             other.cancel()
             if not task.done():
-                await see_through([task])
+                task.cancel()
+                await asyncio.wait([task])  # a claim under way is seen through, however long
 
     # -- running them ----------------------------------------------------------------------
 
-    def begin(self, claimed: Claimed) -> None:
-        """Begin a run beside the others; of a claim that was lost and made again there is one."""
-        if claimed.lease in self.hands:
-            return
+    def begin(self, claimed: Claimed) -> bool:
+        """Begin a run beside the others, or know that it runs: a claim was lost and made again.
+
+        That run may have heard of the loss already; so when it is over, we look what is ours.
+        """
+        if known := self.hands.get(claimed.lease):
+            known.dropped = True
+            return False
         lease, hand = claimed.lease, Hand(begun=asyncio.get_running_loop().time())
         if self.leaving.is_set():
             hand.signals.drain.set()
@@ -252,6 +256,7 @@ class Worker:
             hand.task = asyncio.create_task(self.see_to(run, hand))
         self.hands[lease] = hand  # by lease: the same job may come again before we are through
         hand.task.add_done_callback(lambda _: self.ended(lease))
+        return True
 
     def ended(self, lease: Lease) -> None:
         """A slot is free."""
@@ -272,7 +277,7 @@ class Worker:
             await self.settle(run, hand, await self.outcome(run, hand, run.run()))
         except LeaseLost:
             log.warning("job.lost", job=lease.job, lease=lease.number)
-            hand.dropped = True  # if it was the claim that was lost, we may have made it again
+            hand.dropped = True  # whatever else the datastore says is ours
         except Exception:
             log.exception("job.unsettled", job=lease.job)
             await asyncio.sleep(STUMBLE)

@@ -245,10 +245,11 @@ class Database:
             self.ring()
 
     async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run a statement as a transaction: on a server it needs no other round trip.
+        """Run a statement as a transaction, on a server: it needs no other round trip.
 
         Who waits for changes is not woken.
         """
+        assert isinstance(self.inner, Postgres)
         with translated():
             return await self.inner.fetch(statement, values)
 

@@ -7,12 +7,12 @@ run (docs/decisions/0013).
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import structlog
 
 from windlass.engine.journal import End, Event
-from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.engine.lease import Lease, WorkerId
 from windlass.errors import LeaseLost, Transient
 from windlass.store.database import Database
 from windlass.store.hot import Entry, Flushed, hot_of
@@ -46,7 +46,7 @@ class Flusher:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.hot = hot_of(database)
-        self.unsure: set[JobId] = set()  # whose claims may not be on the disk
+        self.unsure: set[Lease] = set()  # whose claims may not be on the disk
         self.waiting: list[Waiting] = []
         self.under_way: list[list[Waiting]] = []
         self.tasks: set[asyncio.Task[None]] = set()
@@ -62,7 +62,7 @@ class Flusher:
         """
         written: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         if events or end is not None:
-            unsure = lease.job in self.unsure
+            unsure = lease in self.unsure
             self.waiting.append(Waiting(lease, events, end, unsure, written=written))
             self.begin()
         else:
@@ -153,13 +153,16 @@ class Flusher:
 
     def passed_on(self, one: Waiting, flushed: Flushed) -> None:
         """What came of an entry, to whoever waits for it."""
-        job = one.lease.job
+        if one.lease in flushed.lost:
+            job = one.lease.job
+            return one.fail(LeaseLost(f"the claim of job {job} went with the datastore's server"))
         if one.unsure:
-            self.unsure.discard(job)
-        if job in flushed.lost:
-            one.fail(LeaseLost(f"the claim of job {job} went with the datastore's server"))
-        else:
-            one.tell(one.end is None or job in flushed.ended)
+            self.unsure.discard(one.lease)
+        one.tell(one.end is None or one.lease in flushed.ended)
+
+    def forget(self, worker: WorkerId, but: Collection[Lease] = ()) -> None:
+        """The claims of a worker that nobody works on any more, but for these."""
+        self.unsure = {one for one in self.unsure if one.worker != worker or one in but}
 
     async def persist(self, worker: WorkerId, group: Sequence[Entry]) -> Flushed:
         """Try while the datastore is away; what was written after all is not written twice."""

@@ -30,13 +30,13 @@ class Entry(msgspec.Struct):
 
 
 class Flushed(msgspec.Struct, frozen=True):
-    """What became of a group: whose ends were written, and whose claim is no more.
+    """What became of a group: whose ends were written, and which claims are no more.
 
     Of those with another end (somebody waits, or it has holds) and of the lost nothing was written.
     """
 
-    ended: set[JobId]
-    lost: set[JobId]
+    ended: set[Lease]
+    lost: set[Lease]
 
 
 Row = tuple[Any, ...]
@@ -124,10 +124,11 @@ def postgres_flush(*, ends: bool, twice: str = "") -> str:
 WITH fence AS (SELECT id FROM workers WHERE id = $1 FOR KEY SHARE),
 fresh AS (SELECT * FROM {EVENTS.format(2)}),
 lost AS (
-  SELECT job FROM fresh WHERE unsure AND
+  SELECT job, lease FROM fresh WHERE unsure AND
     (SELECT worker FROM jobs WHERE id = fresh.job AND lease = fresh.lease) IS DISTINCT FROM $1),
 told AS ({INSERT} fresh
-  WHERE EXISTS (SELECT 1 FROM fence) AND job NOT IN (SELECT job FROM lost) {twice})"""
+  WHERE EXISTS (SELECT 1 FROM fence)
+    AND (job, lease) NOT IN (SELECT job, lease FROM lost) {twice})"""
     ending = f"""
 ready AS (
   SELECT ending.* FROM {ENDS.format(3)}, LATERAL (
@@ -135,17 +136,20 @@ ready AS (
       AND jobs.worker IS NOT DISTINCT FROM $1 AND NOT jobs.awaited
     FOR UPDATE SKIP LOCKED) AS ours
   WHERE EXISTS (SELECT 1 FROM fence)),
-last AS ({INSERT}{EVENTS.format(4)} WHERE (job IN (SELECT id FROM ready)) IS TRUE {twice}),
+last AS ({INSERT}{EVENTS.format(4)}
+  WHERE ((job, lease) IN (SELECT id, lease FROM ready)) IS TRUE {twice}),
 ended AS (
   UPDATE jobs SET phase = ready.phase, percent = ready.percent, trouble = ready.trouble,
     history = ready.history, worker = NULL, crashes = 0,
     ended = extract(epoch FROM clock_timestamp())
   FROM ready WHERE jobs.id = ready.id),
 gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)"""
-    answer = "SELECT EXISTS (SELECT 1 FROM fence), ARRAY(SELECT job FROM lost)"
+    lost = "ARRAY(SELECT job FROM lost), ARRAY(SELECT lease FROM lost)"
+    ended = "ARRAY(SELECT id FROM ready), ARRAY(SELECT lease FROM ready)"
+    answer = f"SELECT EXISTS (SELECT 1 FROM fence), {lost}"
     if ends:
-        return f"{telling},{ending}\n{answer}, ARRAY(SELECT id FROM ready)"
-    return f"{telling}\n{answer}, ARRAY[]::bigint[]"
+        return f"{telling},{ending} {answer}, {ended}"
+    return f"{telling} {answer}, ARRAY[]::bigint[], ARRAY[]::int[]"
 
 
 # To be ready for conflicts costs a third of an insert, and only a second time can there be any.
@@ -195,7 +199,12 @@ class HotPostgres:
                 row = await connection.fetchrow(statement, worker, *values)
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
-        return Flushed(lost=set(row[1]), ended=set(row[2]))
+        return Flushed(lost=leases(worker, row[1], row[2]), ended=leases(worker, row[3], row[4]))
+
+
+def leases(worker: WorkerId, jobs: Sequence[int], numbers: Sequence[int]) -> set[Lease]:
+    """A worker's leases by their columns."""
+    return {Lease(worker, JobId(job), number) for job, number in zip(jobs, numbers, strict=True)}
 
 
 async def check_alive(connection: Any, worker: WorkerId) -> None:
@@ -300,7 +309,7 @@ class HotSqlite:
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False
     ) -> Flushed:
         """A few statements, prepared once."""
-        ended: set[JobId] = set()
+        ended: set[Lease] = set()
         told: list[Row] = []
         async with self.connection(worker) as raw:
             for entry in group:
@@ -309,7 +318,7 @@ class HotSqlite:
                     if not raw.execute(LITE_END, end).rowcount:
                         continue
                     raw.execute(LITE_LEAVE, (entry.lease.job,))
-                    ended.add(entry.lease.job)
+                    ended.add(entry.lease)
                 if entry.events:
                     row = EventsRow.of(entry.lease.job, entry.lease.number, entry.events)
                     told.append(msgspec.structs.astuple(row))

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.engine.hooks import FAILING
 from windlass.engine.job import QUEUED, Asker, Phase, Request, Trouble
-from windlass.engine.journal import Claimed, Crew, End, Event, EventKind, Reserve, Submitted
+from windlass.engine.journal import Claimed, Crew, End, Event, Reserve, Submitted
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
@@ -113,7 +113,7 @@ class SqlJournal:
             return []
         self.database.ring()
         if self.flusher.hot.forgetful:
-            self.flusher.unsure.update(row[0] for row in rows)
+            self.flusher.unsure.update(Lease(crew.id, JobId(row[0]), row[4]) for row in rows)
         again = [JobId(row[0]) for row in rows if row[4] > 1]
         told, stopped = await self.past(again) if again else ({}, set())
         return [
@@ -123,6 +123,7 @@ class SqlJournal:
 
     async def disown(self, worker: WorkerId, but: Collection[Lease]) -> list[Nudge]:
         """Give back what is this worker's by its row, but for these."""
+        self.flusher.forget(worker, but)
         ours = [(lease.job, lease.number) for lease in but]
         async with self.database.write(worker) as connection:
             freed = await connection.execute(
@@ -155,11 +156,11 @@ class SqlJournal:
                 return []
             # Or its events would come after those of the next holder.
             await self.flusher.drain(lease)
-            self.flusher.unsure.discard(lease.job)
+            self.flusher.unsure.discard(lease)
             return await insist(lambda: self.settle_once(lease, events, end), lease.job)
         except LeaseLost:
             # Perhaps we let go of it ourselves, and only the answer was lost.
-            if end.phase.ended and await insist(lambda: self.ended_by(lease), lease.job):
+            if end.phase.ended and await insist(lambda: self.written(lease, events), lease.job):
                 return []
             raise
 
@@ -175,12 +176,13 @@ class SqlJournal:
                 )
             return nudges
 
-    async def ended_by(self, lease: Lease) -> bool:
-        """Whether the job has ended under this lease."""
+    async def written(self, lease: Lease, last: Sequence[Event]) -> bool:
+        """Whether it was us who wrote these events: another may have had the same number."""
+        if not last:
+            return False
+        row = EventsRow.of(lease.job, lease.number, last)
         told = select(events.c.number).where(
-            events.c.job == lease.job,
-            events.c.lease == lease.number,
-            events.c.kinds.contains(EventKind.ENDED),
+            events.c.job == row.job, events.c.number == row.number, events.c.told == row.told
         )
         async with self.database.read() as connection:
             return bool(await one(connection, select(told.exists())))

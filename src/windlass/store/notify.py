@@ -2,7 +2,8 @@
 
 A NOTIFY in every commit would make commits wait for each other; so it is sent after them, on a
 connection of its own, and however much was written meanwhile it is sent once. Only after a while
-in which nothing was said does the statement that accepts a job say so itself: it is heard sooner.
+in which nobody said anything does the statement that accepts a job say so itself: it is heard
+sooner.
 It says whether jobs may have become ready: workers need not look at anything else.
 """
 
@@ -16,6 +17,7 @@ import asyncpg
 CHANNEL = "windlass"
 READY = "ready"  # the payload that workers heed
 SPACING = 0.005  # seconds between two; the first is sent at once
+HUSH = 0.02  # seconds in which nobody spoke to workers, before one speaks in a commit
 CALM = 0.05  # seconds between two that only watchers heed
 PAUSE = 0.01  # seconds before one that only watchers heed: what else follows a write goes first
 FIRST, LONGEST = 0.1, 5.0  # seconds between tries to connect again
@@ -48,9 +50,9 @@ class Notifier:
             self.soon = asyncio.get_running_loop().call_later(PAUSE, self.wanted.set)
 
     def speaks(self) -> bool:
-        """Whether who makes a job ready now says so himself, as nobody has for a while."""
+        """Whether who makes a job ready now says so himself: nobody has, anywhere, for a while."""
         now = time.monotonic()
-        calm = now - self.hailed > SPACING
+        calm = now - self.hailed > HUSH
         if calm:
             self.spoke = self.hailed = now
         return calm
@@ -71,7 +73,7 @@ class Notifier:
         unhurried = {"synchronous_commit": "off"}  # a bell is heard or lost, never kept
         connection = await asyncpg.connect(self.url, timeout=10, server_settings=unhurried)
         try:
-            await connection.add_listener(CHANNEL, lambda *said: self.heard(said[-1] == READY))
+            await connection.add_listener(CHANNEL, lambda *said: self.hear(said[-1] == READY))
             self.connected = True
             self.heard(True)  # what was said before we listened
             while True:
@@ -83,6 +85,12 @@ class Notifier:
                     return
         finally:
             connection.terminate()
+
+    def hear(self, ready: bool) -> None:
+        """Somebody spoke, here or elsewhere."""
+        if ready:
+            self.hailed = time.monotonic()
+        self.heard(ready)
 
     async def breathe(self) -> None:
         """Until it is time to speak again."""

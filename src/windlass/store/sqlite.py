@@ -89,11 +89,6 @@ class Sqlite:
                 inner.rollback()
                 raise
 
-    async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
-        """Run a statement as a transaction."""
-        async with self.write() as connection:
-            return await connection.fetch(statement, values)
-
     async def commit(self, inner: SyncConnection) -> None:
         """Until it is on the disk; a cancelled caller waits too, so that the outcome is known."""
         await to_its_end(asyncio.get_running_loop().run_in_executor(self.disk, inner.commit))
