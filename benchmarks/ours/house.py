@@ -14,12 +14,12 @@ from windlass.engine.journal import Crew
 from windlass.engine.known import skills
 from windlass.engine.lease import JobId, WorkerId
 from windlass.engine.operation import Operation
-from windlass.engine.pulse import Beats
 from windlass.engine.queue import Queue
 from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
 from windlass.model.ids import new_id
 from windlass.plugins import backend
+from windlass.store.beats import beats_at
 from windlass.store.database import Database
 from windlass.store.journal import SqlJournal
 
@@ -55,23 +55,9 @@ class House:
 
     async def work(self, slots: int) -> None:
         """Run the shipped worker until SIGTERM."""
-        worker = Worker(self.journal, self.queue, self.world, self.crew(slots), own_beats)
+        worker = Worker(self.journal, self.queue, self.world, self.crew(slots), beats_at(URL))
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, worker.stop)
         await worker.run()
-
-
-class OwnBeats(SqlJournal):
-    """A journal on a connection of its own, for the pulse."""
-
-    async def close(self) -> None:
-        """Let go of the connection too."""
-        await super().close()
-        await self.database.close()
-
-
-async def own_beats() -> Beats:
-    """What the pulse beats on."""
-    return OwnBeats(Database(URL))
 
 
 @asynccontextmanager
