@@ -162,10 +162,10 @@ jobs = Table(
     sqlite_autoincrement=True,  # the number of a job that was forgotten never returns
 )
 
-scopes = Table(  # of jobs in line, and of delayed ones at roots of their own
+scopes = Table(  # of jobs in line, and of delayed ones at roots of their own; gone before the job
     "scopes",
     metadata,
-    Column("job", Number, ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True),
+    Column("job", Number, primary_key=True),
     Column("path", Text, primary_key=True),
     Column("root", Text, nullable=False),
     Column("exclusive", Boolean, nullable=False),
