@@ -18,6 +18,7 @@ class Bell:
         self.database = database
         self.here = asyncio.Event()
         self.version = self.glance()
+        self.soon: asyncio.TimerHandle | None = None
         if database.notifier is not None:
             database.notifier.start()
 
@@ -28,18 +29,28 @@ class Bell:
 
     async def wait(self, patience: float) -> bool:
         """Until something may have changed (true), or `patience` seconds are over."""
-        if self.version is None:
-            deaf = not (self.database.notifier and self.database.notifier.connected)
-            return await self.rung(min(DOZE, patience) if deaf else patience) or deaf
-        loop = asyncio.get_running_loop()
-        until = loop.time() + patience
-        while (left := until - loop.time()) > 0:
-            if await self.rung(min(GLANCE, left)):
-                return True
-            if (version := self.glance()) != self.version:
-                self.version = version
-                return True
-        return False
+        notifier = self.database.notifier
+        if notifier is not None and not notifier.connected:
+            await self.rung(min(DOZE, patience))
+            return True
+        self.look_soon()
+        try:
+            return await self.rung(patience)
+        finally:
+            if self.soon is not None:
+                self.soon.cancel()
+
+    def look_soon(self) -> None:
+        """On SQLite nobody tells us what another process writes."""
+        if self.version is not None:
+            self.soon = asyncio.get_running_loop().call_later(GLANCE, self.look)
+
+    def look(self) -> None:
+        """Ring if another process has written; no task wakes up for less."""
+        if (version := self.glance()) == self.version:
+            return self.look_soon()
+        self.version = version
+        self.here.set()
 
     async def rung(self, patience: float) -> bool:
         """Whether this process writes something within `patience` seconds."""

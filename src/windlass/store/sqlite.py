@@ -70,6 +70,7 @@ class Sqlite:
         self.disk = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self.turn = asyncio.Lock()
         self.writer: SyncConnection | None = None
+        self.watcher: SyncConnection | None = None
         self.readers: list[SyncConnection] = []
 
     @asynccontextmanager
@@ -105,18 +106,17 @@ class Sqlite:
             self.readers.append(inner)
 
     def data_version(self) -> int:
-        """A number that changes when another process has written."""
-        inner = self.readers[0] if self.readers else self.engine.connect()
-        if not self.readers:
-            self.readers.append(inner)
-        return int(inner.exec_driver_sql("PRAGMA data_version").scalar_one())
+        """A number that changes when any other connection has written; it is our connection's."""
+        inner = self.watcher = self.watcher or self.engine.connect()
+        found = SqliteConnection(inner).driver.execute("PRAGMA data_version").fetchone()
+        return int(found[0])
 
     async def close(self) -> None:
         """Close every connection."""
-        for one in (self.writer, *self.readers):
+        for one in (self.writer, self.watcher, *self.readers):
             if one is not None:
                 one.close()
-        self.writer, self.readers = None, []
+        self.writer, self.watcher, self.readers = None, None, []
         self.engine.dispose()
         self.disk.shutdown()
 

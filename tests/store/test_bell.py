@@ -1,0 +1,30 @@
+"""The bell rings for what is written, here and in other processes."""
+
+import asyncio
+
+from engine.shop import Plain, Workshop
+from windlass.store.bell import listening
+from windlass.store.database import Database
+
+
+async def test_what_another_process_writes_is_heard(workshop: Workshop) -> None:
+    """And once it was heard there is quiet, until the next."""
+    elsewhere = Database(workshop.database.url)
+    async with listening(elsewhere) as bell:
+        for number in range(3):
+            while await bell.wait(0.3):
+                pass
+            waiting = asyncio.ensure_future(bell.wait(60))
+            await asyncio.sleep(0)
+            assert not waiting.done()
+            await workshop.submit(Plain(f"s{number}", "put a"))
+            assert await waiting
+    await elsewhere.close()
+
+
+async def test_what_this_process_writes_is_heard_at_once(workshop: Workshop) -> None:
+    async with listening(workshop.database) as bell:
+        waiting = asyncio.ensure_future(bell.wait(60))
+        await asyncio.sleep(0)
+        workshop.database.ring()
+        assert await waiting
