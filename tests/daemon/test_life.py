@@ -1,12 +1,15 @@
 """The life of `up`: what dies with it, what outlives it, and what the next one completes."""
 
 import json
+import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from system.installation import Installation
+from system.machine import free_ports
 from windlass.daemon.standing import Standing
 
 WITHOUT_GEARS = {"WINDLASS_NODE": "memory:", "WINDLASS_NO_QUICKSTART": "yes"}
@@ -52,6 +55,21 @@ def test_a_first_start_that_was_killed_is_completed_by_the_next(fresh, sign):
     fresh.start()
     fresh.wait_until(fresh.answers)
     assert "hello" in fresh.cli("app", "list")
+
+
+def test_up_is_ready_though_the_queue_is_away_and_status_says_so(fresh):
+    (port,) = free_ports(1)  # where nobody listens
+    fresh.settings = {**WITHOUT_GEARS, "WINDLASS_QUEUE": f"redis://127.0.0.1:{port}"}
+    fresh.start()
+    assert "the queue is away; jobs are accepted and run all the same" in fresh.log()
+    fresh.cli("domain", "create", "demo")
+    fresh.cli("app", "create", "shop", "python")
+    status = subprocess.run(
+        [*fresh.tool("windlassd"), "status"], env=fresh.environ, capture_output=True, text=True
+    )
+    assert status.returncode == 1
+    assert re.search(r"^api +ill +http:.*; away: queue$", status.stdout, re.MULTILINE)
+    assert re.search(r"^worker-1 +runs", status.stdout, re.MULTILINE)
 
 
 def test_a_worker_that_dies_is_started_again():

@@ -18,18 +18,27 @@ async def until(happened: Callable[[], Awaitable[bool]]) -> None:
         await asyncio.sleep(LOOK)
 
 
-async def api_answers(settings: Settings) -> None:
-    """Until the API answers."""
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-        await until(lambda: healthy(client, settings))
+async def api_answers(settings: Settings) -> list[str]:
+    """Until the API answers and has its database; what else is away."""
+    away: list[str] = []
+
+    async def there() -> bool:
+        found = await missing(settings)
+        away[:] = found or []
+        return found is not None and "database" not in found
+
+    await until(there)
+    return away
 
 
-async def healthy(client: httpx.AsyncClient, settings: Settings) -> bool:
-    """Whether the API answers now."""
+async def missing(settings: Settings) -> list[str] | None:
+    """What the API says is away (`database`, `queue`); None if it does not answer now."""
     try:
-        return (await client.get(f"{local_url(settings)}/health")).is_success
-    except httpx.HTTPError:
-        return False
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            told = (await client.get(f"{local_url(settings)}/health")).json()
+        return [part for part in ("database", "queue") if told[part] != "ok"]
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        return None
 
 
 async def router_answers(settings: Settings) -> None:

@@ -25,6 +25,7 @@ from windlass.errors import Transient
 from windlass.folders import make_data_folder, make_run_folder
 from windlass.model.accounts import check_password
 from windlass.nodes.local.node import LocalNode
+from windlass.plugins import backend
 from windlass.settings import Settings
 from windlass.store import schema
 
@@ -48,6 +49,8 @@ async def rise(settings: Settings) -> None:
         check_password(password)
     stop = Stop.on_signals()
     refuse_trouble(settings, await supervision.routed(settings))
+    for group, url in (("windlass.queues", settings.queue), ("windlass.nodes", settings.node)):
+        backend(group, url)  # or each part would say by itself that nobody speaks it
     await refuse_datastore(settings)
     make_data_folder(settings.data)
     with alone(settings.data):
@@ -111,7 +114,8 @@ async def stay(standing: Standing, stop: Stop, password: str | None) -> None:
 
 async def live(settings: Settings, password: str | None) -> None:
     """Greet once all answers, and stay."""
-    await api_answers(settings)
+    for part in await api_answers(settings):
+        warn(f"the {part} is away; jobs are accepted and run all the same, a little later")
     try:
         await asyncio.wait_for(router_answers(settings), ROUTER_PATIENCE)
     except TimeoutError:

@@ -95,6 +95,7 @@ class Worker:
         self.awake.set()
         self.lost = False
         self.unsure = False  # a claim may have been made that we do not know of
+        self.deaf = False  # the queue is away
         self.pulse: Pulse | None = None
         self.rings: asyncio.Future[None] | None = None  # kept, or it might be collected
 
@@ -211,15 +212,28 @@ class Worker:
         """Wait for a nudge and follow it; after a while look anyway."""
         try:
             nudge = await self.queue.reserve(self.tubes, LOOK)
+            self.heard()
             if nudge is not None and nudge.job is not None:
                 await self.take(1, nudge.job)
                 await self.queue.delete(nudge)
         except Transient as error:
-            log.warning("queue.away", why=str(error))
+            self.unheard(error)
             await asyncio.sleep(LOOK)
         except Exception:
             log.exception("worker.stumbled")  # a queue's mistake; the datastore has the jobs
             await asyncio.sleep(LOOK)
+
+    def unheard(self, error: Transient) -> None:
+        """The queue is away; said once, however long it takes."""
+        if not self.deaf:
+            log.warning("queue.away", why=str(error))
+        self.deaf = True
+
+    def heard(self) -> None:
+        """The queue is there, or there again."""
+        if self.deaf:
+            log.info("queue.back")
+        self.deaf = False
 
     async def first(self, what: Coroutine[Any, Any, Any], or_else: asyncio.Event) -> None:
         """Until this has happened, or that."""
