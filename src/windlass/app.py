@@ -51,12 +51,17 @@ async def open_broker(settings: Settings, database: Database | None = None) -> B
     )
 
 
+MIGRATE = "run `windlassd migrate` with the same --data and --database"
+
+
 def check(found: State) -> None:
     """Refused, with what to do, unless the schema is current."""
     if found is State.NEWER:
         raise Refused("the database was written by a newer windlass; install that one")
+    if found is State.EMPTY:
+        raise Refused(f"the database has no tables yet; {MIGRATE}")
     if found is not State.CURRENT:
-        raise Refused("the database is older than this windlass; run `windlassd migrate`")
+        raise Refused(f"the database is older than this windlass; {MIGRATE}")
 
 
 def node_of(settings: Settings) -> Node:

@@ -102,6 +102,8 @@ class Settings:
         """These settings, or Refused with the one that cannot be."""
         for name in ("listen", "apps"):
             address(getattr(self, name), f"--{name}")
+        if self.database and not self.database.startswith(("sqlite:///", "postgresql://")):
+            raise Refused("--database is sqlite:///FILE or postgresql://USER@HOST:PORT/NAME")
         host, _ = address(self.listen, "--listen")
         if not is_loopback(host) and not self.behind_proxy:
             raise Refused(

@@ -89,6 +89,29 @@ def test_a_newer_database(environ, tmp_path):
         assert "newer windlass" in refused(windlassd(environ, verb))
 
 
+@pytest.mark.parametrize(
+    ("user", "name"), [("nobody-we-know", "postgres"), ("", "no-such-database")]
+)
+def test_a_database_that_there_is_not(environ, postgres, user, name):
+    url = postgres.url(name)
+    url = url.replace(f"//{postgres.user}@", f"//{user or postgres.user}@")
+    for verb in ("up", "migrate", "workers"):
+        line = refused(windlassd({**environ, "WINDLASS_DATABASE": url}, verb))
+        assert "the database server refuses us" in line
+        assert (user or name) in line
+
+
+def test_what_up_was_given_is_what_workers_and_migrate_look_at(environ, tmp_path):
+    data = tmp_path / "data"
+    data.mkdir()
+    url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
+    Standing(Settings(data=data, database=url)).write()
+    assert "no tables yet" in refused(windlassd(environ, "workers"))
+    assert windlassd(environ, "migrate").stdout == "Made the database's tables.\n"
+    assert windlassd(environ, "workers").stdout.startswith("No worker is there")
+    assert not (data / "windlass.db").exists()
+
+
 @pytest.mark.parametrize("verb", ["serve", "work"])
 def test_a_part_without_its_tables_names_the_command(environ, tmp_path, verb):
     assert "run `windlassd migrate`" in refused(windlassd(environ, verb))
@@ -126,6 +149,10 @@ def test_no_bubblewrap(environ, tmp_path):
         (("--listen", "nonsense"), "--listen wants HOST:PORT"),
         (("--listen", "0.0.0.0:8000"), "--behind-proxy"),
         (("--slots", "0"), "--slots"),
+        (("--database", "foo"), "--database is sqlite:///FILE or postgresql://"),
+        (("--database", "mysql://root@localhost/x"), "--database is sqlite:///FILE or postgresql:"),
+        (("--queue", "kafka://x"), "nothing here speaks 'kafka'; there is beanstalkd,"),
+        (("--node", "moon:"), "nothing here speaks 'moon'"),
     ],
 )
 def test_settings_that_cannot_be(environ, words, word):

@@ -5,6 +5,7 @@ import asyncio
 from windlass.app import check
 from windlass.daemon.options import STORE, takes
 from windlass.daemon.say import say
+from windlass.daemon.standing import as_it_stands
 from windlass.folders import make_data_folder
 from windlass.settings import Settings
 from windlass.store import schema
@@ -14,7 +15,7 @@ from windlass.store.schema import State
 @takes(*STORE)
 def migrate(settings: Settings) -> None:
     """Bring the datastore to the schema of this version (`up` does so by itself on SQLite)."""
-    say(asyncio.run(migrated(settings)))
+    say(asyncio.run(migrated(as_it_stands(settings))))
 
 
 async def migrated(settings: Settings) -> str:

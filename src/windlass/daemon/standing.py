@@ -1,6 +1,6 @@
 """What stands: a small record in the data folder of what `up` was given and has started.
 
-`status`, `down` and `doctor` read it, so that they need no flags but --data.
+`status`, `down`, `workers`, `migrate` and `doctor` read it, so that they need no flags but --data.
 """
 
 import fcntl
@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -75,6 +75,12 @@ class Standing:
             "settings": environment_of(self.settings),
         }
         write_private(record_of(self.settings.data), json.dumps(record, indent=1) + "\n")
+
+
+def as_it_stands(settings: Settings) -> Settings:
+    """These settings; where they name no datastore, with the one that `up` was given."""
+    standing = None if settings.database else Standing.read(settings.data)
+    return replace(settings, database=standing.settings.database) if standing else settings
 
 
 def record_of(data: Path) -> Path:

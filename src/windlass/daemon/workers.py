@@ -6,6 +6,7 @@ import time
 from windlass.app import check
 from windlass.daemon.options import STORE, takes
 from windlass.daemon.say import say
+from windlass.daemon.standing import as_it_stands
 from windlass.settings import Settings
 from windlass.store import schema
 from windlass.store.access import Access
@@ -19,7 +20,7 @@ SHOWN = 8  # jobs of a worker that are named
 @takes(*STORE)
 def workers(settings: Settings) -> None:
     """Tell who works, and on what; and what waits for somebody who can do it."""
-    crew, unable = asyncio.run(looked(settings))
+    crew, unable = asyncio.run(looked(as_it_stands(settings)))
     rows = [HEAD, *(row(one) for one in crew)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for cells in rows if crew else ():

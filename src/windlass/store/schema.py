@@ -12,12 +12,18 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from windlass.store.database import translated
+from windlass.errors import Refused
+from windlass.store.database import first_line, translated
 
 MIGRATIONS = Path(__file__).parent / "migrations"
+NOT_OURS = (
+    "3D",
+    "28",
+)  # SQLSTATE's classes for no such database, and for a user it does not let in
 ALONE = 7_283_645  # the advisory lock under which one process migrates
 
 
@@ -97,6 +103,10 @@ async def server(url: str) -> AsyncIterator[AsyncConnection]:
     try:
         async with engine.connect() as connection:
             yield connection
+    except DBAPIError as error:
+        if str(getattr(error.orig, "sqlstate", "")).startswith(NOT_OURS):
+            raise Refused(f"the database server refuses us: {first_line(error.orig)}") from error
+        raise
     finally:
         await engine.dispose()
 
