@@ -17,7 +17,7 @@ from windlass.engine.job import Phase, Request
 from windlass.engine.lease import JobId, Lease
 from windlass.engine.operation import Plan, Step
 from windlass.engine.record import StepRow
-from windlass.errors import Refused
+from windlass.errors import NotFound, Refused
 
 BAKERY = Path(__file__).parents[1] / "examples/extend/bakery.py"
 PAGE = Path(__file__).parents[1] / "docs/habits.md"
@@ -47,7 +47,7 @@ async def test_an_order_is_carried_out_or_taken_back(
     assert [view.phase for view in views] == [Phase.COMPLETE, Phase.FAILED]
     assert [file.name for file in counter.iterdir()] == ["lemon.cake"]
     assert (counter / "lemon.cake").read_text() == "Hello"
-    with pytest.raises(KeyError):
+    with pytest.raises(NotFound):
         await engine.job(bad + 1)
     await engine.close()
 
@@ -123,7 +123,7 @@ async def test_hooks_hear_of_both_ends(bakery: ModuleType, tmp_path: Path) -> No
 
 
 def test_the_example_runs_as_it_says(tmp_path: Path) -> None:
-    def bakery(*words: str) -> str:
+    def bakery(*words: str, code: int = 0) -> str:
         done = subprocess.run(
             [sys.executable, str(BAKERY), *words],
             cwd=tmp_path,
@@ -132,8 +132,11 @@ def test_the_example_runs_as_it_says(tmp_path: Path) -> None:
             text=True,
             timeout=100,
         )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        assert done.returncode == code, done.stderr
+        return done.stderr if code else done.stdout
 
     assert bakery("order", "lemon").strip() == "1"
     assert bakery("show", "1").startswith("ready")
+    assert bakery("order", "4711", code=1) == "a flavour is a word\n"
+    assert bakery("show", "99", code=1) == "there is no job 99\n"
+    assert bakery("boil", code=1).startswith("usage: ")

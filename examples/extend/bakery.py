@@ -3,6 +3,8 @@
 python bakery.py order lemon     # accepted at once; prints the job's number
 python bakery.py work            # a worker, until Ctrl-C; kill -9 it and start another
 python bakery.py show 1          # how far it is
+
+Python is one that has windlass: of a clone, `.venv/bin/python`, which the scripts have made.
 """
 
 import asyncio
@@ -17,7 +19,7 @@ from windlass.embedded import Engine
 from windlass.engine.lease import JobId, Lease
 from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.scope import Scope
-from windlass.errors import Refused
+from windlass.errors import Refused, WindlassError
 
 
 @dataclass(frozen=True)
@@ -102,24 +104,42 @@ class OrderCake(Operation[Bakery]):
         yield Decorate(self.flavour, self.text)
 
 
-async def main(verb: str, *words: str) -> None:
+USAGE = "usage: python bakery.py order FLAVOUR [TEXT [ALSO]] | work | show JOB"
+
+
+async def show(engine: Engine[Bakery], job: JobId) -> None:
+    """Print how far a job is, and why it failed."""
+    view = await engine.job(job)
+    print(view.phase, *(f"\n  {step.state} {step.title}" for step in view.steps))
+    if view.trouble:
+        print(view.trouble.text)
+
+
+async def work(engine: Engine[Bakery]) -> None:
+    """Work until Ctrl-C."""
+    worker = engine.worker()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, worker.stop)
+    await worker.run()
+
+
+async def main(*words: str) -> None:
     """One command."""
     engine = await Engine.open("sqlite:///bakery.db", Bakery(Path("counter")))
     try:
-        if verb == "order":
-            print(await engine.submit(OrderCake(*words)))
-        elif verb == "show":
-            view = await engine.job(JobId(int(words[0])))
-            print(
-                view.phase, f"{view.percent} %", *(f"\n  {s.state} {s.title}" for s in view.steps)
-            )
-        elif verb == "work":
-            worker = engine.worker()
-            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, worker.stop)
-            await worker.run()
+        match words:
+            case ("order", flavour, *more):
+                print(await engine.submit(OrderCake(flavour, *more[:2])))
+            case ("show", number) if number.isdecimal():
+                await show(engine, JobId(int(number)))
+            case ("work",):
+                await work(engine)
+            case _:
+                sys.exit(USAGE)
+    except WindlassError as error:
+        sys.exit(str(error))
     finally:
         await engine.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*(sys.argv[1:] or ["work"])))
+    asyncio.run(main(*sys.argv[1:]))

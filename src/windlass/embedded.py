@@ -25,6 +25,7 @@ from windlass.engine.operation import tubes as every_tube
 from windlass.engine.queue import Queue
 from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
+from windlass.errors import NotFound
 from windlass.model.ids import new_id
 from windlass.plugins import backend
 from windlass.store import schema
@@ -119,10 +120,10 @@ class Engine(Generic[W]):
         )
 
     async def job(self, id: JobId) -> View:
-        """A job as it is; KeyError if there is none."""
+        """A job as it is; NotFound if there is none."""
         view = await self.jobs.get(id)
         if view is None:
-            raise KeyError(id)
+            raise NotFound(f"there is no job {id}")
         return view
 
     async def finish(self, *ids: JobId, tubes: Mapping[str, int] | None = None) -> list[View]:
