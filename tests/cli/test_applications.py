@@ -97,6 +97,15 @@ def test_deleting_asks_and_without_a_terminal_says_what_to_do(windlass, peer, de
     assert windlass("app", "delete", "hello", "-y").code == 0
 
 
+def test_only_an_instance_that_is_not_up_says_why(windlass, peer, demo):
+    ended = {"state": "up", "why": "it ended with exit status 0"}
+    down = {"state": "down", "why": "it exits at once"}
+    peer.applications["demo", "hello"]["instances"] = [ended, down]
+    shown = windlass("app", "show", "hello").out
+    assert "down (it exits at once)" in shown
+    assert "exit status 0" not in shown
+
+
 def test_deploy_sends_the_folder_and_waits(windlass, peer, demo, site):
     ended = windlass("app", "deploy", "hello", site)
     assert ended.code == 0

@@ -115,13 +115,29 @@ def test_filters_reach_the_server(windlass, peer):
     assert timedelta(hours=2) <= age < timedelta(hours=3)
 
 
+def test_the_jobs_of_an_application_in_the_only_domain(windlass, peer):
+    peer.add_domain("demo")
+    windlass("job", "list", "-a", "blog")
+    assert urlsplit(peer.requests[-1][1]).path == (
+        "/broker/rest/domains/demo/applications/blog/jobs"
+    )
+
+
+def test_a_job_that_there_is_not_is_not_said_to_go_on(windlass, peer):
+    peer.add_job(goes_well())
+    ended = windlass("job", "watch", 41, 999)
+    assert ended.code == 3
+    assert "here is no job 999" in ended.err
+    assert "999 goes on" not in ended.err
+    assert "watch 999" not in ended.err
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
         ("job", "list", "--status", "sleepy"),
         ("job", "list", "--phase", "sleepy"),
         ("job", "list", "--since", "whenever"),
-        ("job", "list", "-a", "blog"),
         ("job", "list", "-o", "xml"),
         ("job", "list", "-n", "0"),
         ("job", "show", "forty"),

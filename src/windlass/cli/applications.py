@@ -217,5 +217,5 @@ def _size(count: float) -> str:
 
 
 def _instance(instance: Json) -> str:
-    why = f" ({instance['why']})" if instance.get("why") else ""
-    return f"{instance['state']}{why}"
+    why, state = instance.get("why"), instance["state"]
+    return f"{state} ({why})" if why and state != "up" else str(state)  # of an end before this life

@@ -19,6 +19,7 @@ from windlass.cli.options import (
     carry_out,
     connect,
     examples,
+    the_domain,
 )
 from windlass.cli.render import (
     Output,
@@ -89,13 +90,13 @@ def list_(
     output: OutputOption = Output.TABLE,
 ) -> None:
     """List jobs, the newest first."""
-    if application and not domain:
-        raise typer.BadParameter("it needs -d DOMAIN beside it", param_hint="--app")
     filters = {
         "status": status, "phase": phase, "operation": operation, "owner": owner,
         "since": since and _time(since), "limit": min(limit, 200),
     }  # fmt: skip
     with connect(context) as client:
+        if application:
+            domain = the_domain(client, domain)
 
         def ask() -> list[Json]:
             return list(islice(client.jobs(domain, application, **filters), limit))

@@ -33,9 +33,10 @@ def wait_for(client: Client, numbers: Sequence[int], timeout: float | None = Non
         late = f"Not done after {timeout:g} s;"
         raise _goes_on(Fate.WAITED_TOO_LONG, late, numbers, newest) from None
     except ClientError as error:
-        if not newest:
+        seen = [number for number in numbers if number in newest]  # others may not be there
+        if all(has_ended(newest[number]) for number in seen):
             raise
-        raise _goes_on(fate_of(error), f"{error}.", numbers, newest) from error
+        raise _goes_on(fate_of(error), f"{error};", seen, newest) from error
     ended = [newest[number] for number in numbers]
     _judge(ended, lines)
     return ended
@@ -121,5 +122,5 @@ def _next(job: Json) -> str:
     if job["phase"] == "buried":
         return f'windlass job kick {job["id"]} --reason "…"   (operators)'
     if job["operation"] == "deploy-release":  # its source is gone, and most likely to blame
-        return f"windlass app deploy {job['application']}"
+        return f"windlass app deploy {job['application']} DIR"
     return f"windlass job retry {job['id']}"
