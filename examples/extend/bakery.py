@@ -127,8 +127,8 @@ async def main(*words: str) -> None:
     engine = await Engine.open("sqlite:///bakery.db", Bakery(Path("counter")))
     try:
         match words:
-            case ("order", flavour, *more):
-                print(await engine.submit(OrderCake(flavour, *more[:2])))
+            case ("order", flavour, *more) if len(more) <= 2:
+                print(await engine.submit(OrderCake(flavour, *more)))
             case ("show", number) if number.isdecimal():
                 await show(engine, JobId(int(number)))
             case ("work",):

@@ -10,6 +10,8 @@ from typing import Any, Self
 
 from windlass.errors import Refused
 
+STORES = ("sqlite:///", "postgresql://", "postgres://")
+
 
 def setting(default: Any, help: str) -> Any:
     """A field of Settings, with the sentence that `--help` shows."""
@@ -102,7 +104,7 @@ class Settings:
         """These settings, or Refused with the one that cannot be."""
         for name in ("listen", "apps"):
             address(getattr(self, name), f"--{name}")
-        if self.database and not self.database.startswith(("sqlite:///", "postgresql://")):
+        if self.database and not self.database.startswith(STORES):
             raise Refused("--database is sqlite:///FILE or postgresql://USER@HOST:PORT/NAME")
         host, _ = address(self.listen, "--listen")
         if not is_loopback(host) and not self.behind_proxy:

@@ -45,11 +45,12 @@ def windlass(env, capsys):
 def spawn(env):
     """Start a command as a process of its own."""
     # Whoever runs in the background of a shell ignores Ctrl-C, and so would all that it starts.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def call(*arguments, **more):
         command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         return subprocess.Popen(command, **{**pipes, "text": True, "env": dict(os.environ), **more})
 
-    return call
+    yield call
+    signal.signal(signal.SIGINT, before)

@@ -504,6 +504,26 @@ async def test_a_claim_that_was_lost_on_its_way_is_given_back(workshop: Workshop
     assert (await claimed(workshop)).lease == Lease(ME, lost.job, lost.number + 1)
 
 
+async def test_whoever_has_ended_stands_in_no_line(workshop: Workshop) -> None:
+    """However it ended; what is pruned later leaves nothing behind."""
+    journal, asker = workshop.journal, Asker("anna")
+    workshop.shop.refusals |= {"sell a", "put bad"}
+    ended = [await workshop.submit(one) for one in (Plain("s1", "put a"), Stock("s2", "put bad"))]
+    named = await workshop.submit(Stock("s3", "put c", name="corner"))
+    cancelled = await workshop.submit(Plain("s4", "put d"), delay=3600)
+    await workshop.cancel(cancelled)
+    superseded = await workshop.submit(Plain("s5", "put e"), delay=3600)
+    final = await workshop.submit(Clear("s5", "put f"))
+    buried = await workshop.submit(Stock("s6", "sell a"))
+    async with workshop.working():
+        await workshop.ended(*ended, named, superseded, final, buried)
+    await journal.discard(buried, asker, "given up")
+    async with workshop.database.read() as connection:
+        assert (await connection.execute(text("SELECT * FROM scopes"))).all() == []
+    await journal.prune(0, 0)
+    assert await workshop.phases() == {}
+
+
 async def forgotten(workshop: Workshop, job: JobId) -> None:
     """Its claim is undone, as by a crash of the server before the claim was on the disk."""
     async with workshop.database.write() as connection:

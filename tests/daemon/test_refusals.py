@@ -106,7 +106,8 @@ def test_what_up_was_given_is_what_workers_and_migrate_look_at(environ, tmp_path
     data.mkdir()
     url = f"sqlite:///{tmp_path / 'elsewhere.db'}"
     Standing(Settings(data=data, database=url)).write()
-    assert "no tables yet" in refused(windlassd(environ, "workers"))
+    for verb in ("workers", "serve", "work"):
+        assert "no tables yet" in refused(windlassd(environ, verb))
     assert windlassd(environ, "migrate").stdout == "Made the database's tables.\n"
     assert windlassd(environ, "workers").stdout.startswith("No worker is there")
     assert not (data / "windlass.db").exists()

@@ -1,6 +1,9 @@
 """The bell rings for what is written, here and in other processes."""
 
 import asyncio
+import sqlite3
+
+import pytest
 
 from engine.shop import Plain, Workshop
 from windlass.store.bell import listening
@@ -28,3 +31,20 @@ async def test_what_this_process_writes_is_heard_at_once(workshop: Workshop) -> 
         await asyncio.sleep(0)
         workshop.database.ring()
         assert await waiting
+
+
+async def test_who_cannot_look_is_rung_and_looks_for_himself(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if workshop.database.dialect != "sqlite":
+        pytest.skip("a server tells us")
+    inner = workshop.database.inner
+    async with listening(workshop.database) as bell:
+
+        def broken() -> int:
+            raise sqlite3.OperationalError("disk I/O error")
+
+        monkeypatch.setattr(inner, "data_version", broken)
+        assert await bell.wait(60)
+        monkeypatch.undo()
+        assert not await bell.wait(0.1)

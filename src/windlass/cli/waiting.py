@@ -33,10 +33,12 @@ def wait_for(client: Client, numbers: Sequence[int], timeout: float | None = Non
         late = f"Not done after {timeout:g} s;"
         raise _goes_on(Fate.WAITED_TOO_LONG, late, numbers, newest) from None
     except ClientError as error:
-        seen = [number for number in numbers if number in newest]  # others may not be there
-        if all(has_ended(newest[number]) for number in seen):
+        fate = fate_of(error)
+        if fate is Fate.NOT_FOUND:  # it is one of those that we have not seen
+            numbers = [number for number in numbers if number in newest]
+        if not newest or all(n in newest and has_ended(newest[n]) for n in numbers):
             raise
-        raise _goes_on(fate_of(error), f"{error};", seen, newest) from error
+        raise _goes_on(fate, f"{error};", numbers, newest) from error
     ended = [newest[number] for number in numbers]
     _judge(ended, lines)
     return ended

@@ -13,6 +13,7 @@ from windlass.daemon.logs import start_logging
 from windlass.daemon.loops import run_for_long
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
+from windlass.daemon.standing import as_it_stands
 from windlass.settings import Settings, address
 
 LINGER = 3  # seconds that open streams have to end
@@ -22,7 +23,7 @@ LINGER = 3  # seconds that open streams have to end
 def serve(settings: Settings) -> None:
     """Serve the API until told to stop."""
     start_logging("api")
-    run_for_long(serving(settings))
+    run_for_long(serving(as_it_stands(settings)))
 
 
 async def serving(settings: Settings) -> None:

@@ -11,6 +11,7 @@ from windlass.daemon.logs import start_logging
 from windlass.daemon.loops import run_for_long
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
+from windlass.daemon.standing import as_it_stands
 from windlass.engine.worker import Worker
 from windlass.operations.strays import keep_tidy
 from windlass.settings import Settings
@@ -24,7 +25,7 @@ log = structlog.get_logger()
 def work(settings: Settings) -> None:
     """Work on jobs until told to stop."""
     start_logging("worker")
-    run_for_long(working(settings))
+    run_for_long(working(as_it_stands(settings)))
 
 
 async def working(settings: Settings) -> None:

@@ -140,17 +140,23 @@ class Worker:
         """Claim whenever there is room, until told to leave."""
         while not self.leaving.is_set():
             self.freed.clear()
-            if not self.awake.is_set():
-                await self.first(self.awake.wait(), self.leaving)
-                continue
             if self.unsure:
                 await self.make_sure()
+            if not self.awake.is_set():
+                await self.first(self.rest(), self.leaving)
+                continue
             room = self.room()
             if room <= 0:
                 await self.first(self.freed.wait(), self.leaving)
                 continue
             if await self.take(room) < room:
                 await self.first(self.nudged(), self.leaving)
+
+    async def rest(self) -> None:
+        """Until we may go on, or for a second: what we have in hand goes on meanwhile."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LOOK):
+                await self.awake.wait()
 
     def room(self) -> int:
         """How many jobs to claim now: those of free slots.
@@ -212,10 +218,10 @@ class Worker:
         """Wait for a nudge and follow it; after a while look anyway."""
         try:
             nudge = await self.queue.reserve(self.tubes, LOOK)
-            self.heard()
             if nudge is not None and nudge.job is not None:
                 await self.take(1, nudge.job)
                 await self.queue.delete(nudge)
+            self.heard()
         except Transient as error:
             self.unheard(error)
             await asyncio.sleep(LOOK)
@@ -244,7 +250,7 @@ class Worker:
             other.cancel()
             if not task.done():
                 task.cancel()
-                await asyncio.wait([task])  # a claim under way is seen through, however long
+                await asyncio.gather(task, return_exceptions=True)
 
     # -- running them ----------------------------------------------------------------------
 
@@ -279,10 +285,16 @@ class Worker:
 
     async def set_aside(self, claimed: Claimed, trouble: Trouble) -> None:
         """Bury a job whose record cannot be read: it must not end the worker of all others."""
-        end = End(Phase.BURIED, None, trouble=trouble)
-        with contextlib.suppress(LeaseLost):
-            await self.journal.settle(claimed.lease, (), end)
+        lease, end = claimed.lease, End(Phase.BURIED, None, trouble=trouble)
+        try:
+            await self.journal.settle(lease, (), end)
             await self.report(claimed, end)
+        except LeaseLost:
+            self.hands[lease].dropped = True
+        except Exception:
+            log.exception("job.unsettled", job=lease.job)
+            await asyncio.sleep(STUMBLE)
+            self.hands[lease].dropped = True
 
     async def see_to(self, run: Run, hand: Hand) -> None:
         """Run a job and settle it, whatever happens on the way."""

@@ -1,6 +1,7 @@
 """The bell: something was written, here or in another process; look again."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -37,17 +38,26 @@ class Bell:
         try:
             return await self.rung(patience)
         finally:
-            if self.soon is not None:
-                self.soon.cancel()
+            self.doze()
+
+    def doze(self) -> None:
+        """Look no more."""
+        if self.soon is not None:
+            self.soon.cancel()
 
     def look_soon(self) -> None:
         """On SQLite nobody tells us what another process writes."""
+        self.doze()
         if self.version is not None:
             self.soon = asyncio.get_running_loop().call_later(GLANCE, self.look)
 
     def look(self) -> None:
         """Ring if another process has written; no task wakes up for less."""
-        if (version := self.glance()) == self.version:
+        try:
+            version = self.glance()
+        except sqlite3.Error:
+            return self.here.set()  # who looks himself meets the trouble where it is handled
+        if version == self.version:
             return self.look_soon()
         self.version = version
         self.here.set()

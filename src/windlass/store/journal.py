@@ -63,6 +63,7 @@ class SqlJournal:
 
     async def retire(self, worker: WorkerId) -> list[Nudge]:
         """A worker is gone: its row is deleted, its jobs may be claimed."""
+        self.flusher.forget(worker)
         async with self.database.write() as connection:
             gone = await connection.execute(
                 delete(workers).where(workers.c.id == worker).returning(workers.c.id)

@@ -16,7 +16,7 @@ import asyncpg
 
 CHANNEL = "windlass"
 READY = "ready"  # the payload that workers heed
-SPACING = 0.01  # seconds between two; the first is sent at once
+SPACING = 0.01  # seconds between two that workers heed
 HUSH = 0.02  # seconds in which nobody spoke to workers, before one speaks in a commit
 CALM = 0.05  # seconds between two that only watchers heed
 PAUSE = 0.01  # seconds before one that only watchers heed: what else follows a write goes first
@@ -51,6 +51,7 @@ class Notifier:
 
     def speaks(self) -> bool:
         """Whether who makes a job ready now says so himself: nobody has, anywhere, for a while."""
+        self.start()  # or we would not hear who has
         now = time.monotonic()
         calm = now - self.hailed > HUSH
         if calm:
