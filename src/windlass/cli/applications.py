@@ -149,7 +149,7 @@ def _event(event: str, sentence: str) -> None:
 
 _event("start", "Start an application.")
 _event("stop", "Stop an application; its address stays its own.")
-_event("restart", "Stop an application and start it again.")
+_event("restart", "Start an application anew: the new instances answer before the old ones stop.")
 
 
 @app.command(epilog=examples("windlass app delete blog", "windlass app delete blog --confirm blog"))
