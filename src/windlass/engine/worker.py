@@ -95,7 +95,6 @@ class Worker:
         self.awake.set()
         self.lost = False
         self.unsure = False  # a claim may have been made that we do not know of
-        self.deaf = False  # the queue is away
         self.pulse: Pulse | None = None
         self.rings: asyncio.Future[None] | None = None  # kept, or it might be collected
 
@@ -221,25 +220,11 @@ class Worker:
             if nudge is not None and nudge.job is not None:
                 await self.take(1, nudge.job)
                 await self.queue.delete(nudge)
-            self.heard()
-        except Transient as error:
-            self.unheard(error)
-            await asyncio.sleep(LOOK)
+        except Transient:
+            await asyncio.sleep(LOOK)  # the queue says itself that it is away, and when it is back
         except Exception:
             log.exception("worker.stumbled")  # a queue's mistake; the datastore has the jobs
             await asyncio.sleep(LOOK)
-
-    def unheard(self, error: Transient) -> None:
-        """The queue is away; said once, however long it takes."""
-        if not self.deaf:
-            log.warning("queue.away", why=str(error))
-        self.deaf = True
-
-    def heard(self) -> None:
-        """The queue is there, or there again."""
-        if self.deaf:
-            log.info("queue.back")
-        self.deaf = False
 
     async def first(self, what: Coroutine[Any, Any, Any], or_else: asyncio.Event) -> None:
         """Until this has happened, or that."""
@@ -267,13 +252,7 @@ class Worker:
             hand.signals.drain.set()
         if claimed.cancelled:
             hand.signals.cancel.set()
-        try:
-            run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
-        except Exception as error:
-            log.exception("job.unreadable", job=lease.job)
-            hand.task = asyncio.create_task(self.set_aside(claimed, Trouble.of(error)))
-        else:
-            hand.task = asyncio.create_task(self.see_to(run, hand))
+        hand.task = asyncio.create_task(self.see_to(claimed, hand))
         self.hands[lease] = hand  # by lease: the same job may come again before we are through
         hand.task.add_done_callback(lambda _: self.ended(lease))
         return True
@@ -283,24 +262,11 @@ class Worker:
         self.unsure |= self.hands.pop(lease).dropped
         self.freed.set()
 
-    async def set_aside(self, claimed: Claimed, trouble: Trouble) -> None:
-        """Bury a job whose record cannot be read: it must not end the worker of all others."""
-        lease, end = claimed.lease, End(Phase.BURIED, None, trouble=trouble)
+    async def see_to(self, claimed: Claimed, hand: Hand) -> None:
+        """Carry a job out, whatever happens on the way."""
+        lease = claimed.lease
         try:
-            await self.journal.settle(lease, (), end)
-            await self.report(claimed, end)
-        except LeaseLost:
-            self.hands[lease].dropped = True
-        except Exception:
-            log.exception("job.unsettled", job=lease.job)
-            await asyncio.sleep(STUMBLE)
-            self.hands[lease].dropped = True
-
-    async def see_to(self, run: Run, hand: Hand) -> None:
-        """Run a job and settle it, whatever happens on the way."""
-        lease = run.claimed.lease
-        try:
-            await self.settle(run, hand, await self.outcome(run, hand, run.run()))
+            await self.carry_out(claimed, hand)
         except LeaseLost:
             log.warning("job.lost", job=lease.job, lease=lease.number)
             hand.dropped = True  # whatever else the datastore says is ours
@@ -308,6 +274,17 @@ class Worker:
             log.exception("job.unsettled", job=lease.job)
             await asyncio.sleep(STUMBLE)
             hand.dropped = True
+
+    async def carry_out(self, claimed: Claimed, hand: Hand) -> None:
+        """Run a job and settle it; one whose record cannot be read is buried."""
+        try:
+            run = Run(self.journal, self.world, claimed, hand.signals, self.hooks)
+        except Exception as error:
+            log.exception("job.unreadable", job=claimed.lease.job)
+            end = End(Phase.BURIED, None, trouble=Trouble.of(error))
+            await self.journal.settle(claimed.lease, (), end)
+            return await self.report(claimed, end)
+        await self.settle(run, hand, await self.outcome(run, hand, run.run()))
 
     async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
         """How a run ended, by itself or cut off."""
