@@ -23,19 +23,19 @@ async def api_answers(settings: Settings) -> list[str]:
     away: list[str] = []
 
     async def there() -> bool:
-        found = await missing(settings)
+        found = await missing(client, settings)
         away[:] = found or []
         return found is not None and "database" not in found
 
-    await until(there)
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        await until(there)
     return away
 
 
-async def missing(settings: Settings) -> list[str] | None:
+async def missing(client: httpx.AsyncClient, settings: Settings) -> list[str] | None:
     """What the API says is away (`database`, `queue`); None if it does not answer now."""
     try:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            told = (await client.get(f"{local_url(settings)}/health")).json()
+        told = (await client.get(f"{local_url(settings)}/health")).json()
         return [part for part in ("database", "queue") if told[part] != "ok"]
     except (httpx.HTTPError, ValueError, LookupError, TypeError):
         return None

@@ -1,6 +1,7 @@
 """What stands: a small record in the data folder of what `up` was given and has started.
 
-`status`, `down`, `workers`, `migrate` and `doctor` read it, so that they need no flags but --data.
+`status`, `down` and `doctor` read it, so that they need no flags but --data; whoever opens the
+datastore does, where none is named.
 """
 
 import fcntl

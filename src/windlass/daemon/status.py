@@ -3,6 +3,8 @@
 import asyncio
 import sys
 
+import httpx
+
 from windlass.daemon.options import DATA, takes
 from windlass.daemon.ready import local_url, missing
 from windlass.daemon.say import say
@@ -46,7 +48,8 @@ async def of_broker(standing: Standing) -> list[Row]:
 
 async def of_api(settings: Settings) -> Row:
     """The API, and what it misses."""
-    away = await missing(settings)
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        away = await missing(client, settings)
     if away:
         return ("api", ILL, f"{local_url(settings)}; away: {', '.join(away)}")
     return ("api", runs(away is not None), local_url(settings))

@@ -38,16 +38,16 @@ class Bell:
         try:
             return await self.rung(patience)
         finally:
-            self.doze()
+            self.look_no_more()
 
-    def doze(self) -> None:
-        """Look no more."""
+    def look_no_more(self) -> None:
+        """Nobody waits."""
         if self.soon is not None:
             self.soon.cancel()
 
     def look_soon(self) -> None:
         """On SQLite nobody tells us what another process writes."""
-        self.doze()
+        self.look_no_more()
         if self.version is not None:
             self.soon = asyncio.get_running_loop().call_later(GLANCE, self.look)
 

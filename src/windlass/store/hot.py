@@ -147,9 +147,7 @@ gone AS (DELETE FROM scopes USING ready WHERE scopes.job = ready.id)"""
     lost = "ARRAY(SELECT job FROM lost), ARRAY(SELECT lease FROM lost)"
     ended = "ARRAY(SELECT id FROM ready), ARRAY(SELECT lease FROM ready)"
     answer = f"SELECT EXISTS (SELECT 1 FROM fence), {lost}"
-    if ends:
-        return f"{telling},{ending} {answer}, {ended}"
-    return f"{telling} {answer}, ARRAY[]::bigint[], ARRAY[]::int[]"
+    return f"{telling},{ending} {answer}, {ended}" if ends else f"{telling} {answer}"
 
 
 # To be ready for conflicts costs a third of an insert, and only a second time can there be any.
@@ -199,11 +197,11 @@ class HotPostgres:
                 row = await connection.fetchrow(statement, worker, *values)
         if not row[0]:
             raise LeaseLost(f"worker {worker} was declared dead")
-        return Flushed(lost=leases(worker, row[1], row[2]), ended=leases(worker, row[3], row[4]))
+        return Flushed(lost=leases(worker, *row[1:3]), ended=leases(worker, *row[3:]))
 
 
-def leases(worker: WorkerId, jobs: Sequence[int], numbers: Sequence[int]) -> set[Lease]:
-    """A worker's leases by their columns."""
+def leases(worker: WorkerId, jobs: Sequence[int] = (), numbers: Sequence[int] = ()) -> set[Lease]:
+    """A worker's leases by their columns, if there are any."""
     return {Lease(worker, JobId(job), number) for job, number in zip(jobs, numbers, strict=True)}
 
 
