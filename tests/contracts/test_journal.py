@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import asyncpg
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, text, update
 
 from conftest import until
 from engine.shop import Clear, Plain, Shop, Stock, Workshop
@@ -25,7 +25,7 @@ from windlass.store.database import Database
 from windlass.store.hot import Entry
 from windlass.store.journal import SqlJournal
 from windlass.store.rows import EventsRow, events_of, past_of
-from windlass.store.tables import events
+from windlass.store.tables import events, jobs
 
 ME = WorkerId("w-me")
 ASTRAY = Plain("s2", "put astray")
@@ -524,28 +524,20 @@ async def test_whoever_has_ended_stands_in_no_line(workshop: Workshop) -> None:
     assert await workshop.phases() == {}
 
 
+async def altered(workshop: Workshop, job: JobId, **columns: object) -> None:
+    """A job's row as something that we cannot do here would have left it."""
+    async with workshop.database.write() as connection:
+        await connection.execute(update(jobs).where(jobs.c.id == job).values(**columns))
+
+
 async def forgotten(workshop: Workshop, job: JobId) -> None:
     """Its claim is undone, as by a crash of the server before the claim was on the disk."""
-    async with workshop.database.write() as connection:
-        await connection.execute(
-            text(
-                "UPDATE jobs SET lease = 0, worker = NULL, claimable = true, phase = 'ready'"
-                " WHERE id = :job"
-            ),
-            {"job": job},
-        )
+    await altered(workshop, job, lease=0, worker=None, claimable=True, phase=Phase.READY)
 
 
-async def astray(forgetful: Workshop, worker: WorkerId | None, job: JobId) -> None:
+async def astray(workshop: Workshop, worker: WorkerId | None, job: JobId) -> None:
     """This job is a worker's by its row, as if the answer to a claim had been lost."""
-    async with forgetful.database.write() as connection:
-        await connection.execute(
-            text(
-                "UPDATE jobs SET lease = 1, worker = :worker, claimable = false, phase = 'running'"
-                " WHERE id = :job"
-            ),
-            {"job": job, "worker": worker},
-        )
+    await altered(workshop, job, lease=1, worker=worker, claimable=False, phase=Phase.RUNNING)
 
 
 async def test_who_has_lost_his_claim_writes_nothing(
@@ -618,10 +610,10 @@ async def test_a_claim_that_holds_vouches_for_none_that_was_lost(
 async def test_of_a_claim_that_was_written_under_nothing_is_kept_in_mind(
     forgetful: Workshop,
 ) -> None:
-    jobs = [await forgetful.submit(Stock(f"s{n}", "put a;sell b", name=f"n{n}")) for n in range(9)]
-    jobs += [await forgetful.submit(Plain(f"p{n}", "put a; put b")) for n in range(9)]
+    asked = [await forgetful.submit(Stock(f"s{n}", "put a;sell b", name=f"n{n}")) for n in range(9)]
+    asked += [await forgetful.submit(Plain(f"p{n}", "put a; put b")) for n in range(9)]
     async with forgetful.working():
-        await forgetful.ended(*jobs)
+        await forgetful.ended(*asked)
     assert forgetful.journal.flusher.unsure == set()
 
 
@@ -704,13 +696,9 @@ async def test_a_job_whose_record_cannot_be_read_is_buried(workshop: Workshop) -
         assert await workshop.ended(job, good) == [Phase.BURIED, Phase.COMPLETE]
 
 
-async def overdue(workshop: Workshop, job: int) -> None:
+async def overdue(workshop: Workshop, job: JobId) -> None:
     """The time for this job's next try has come."""
-    async with workshop.database.write() as connection:
-        await connection.execute(
-            text("UPDATE jobs SET phase = 'retrying', claimable = false, due = 1 WHERE id = :job"),
-            {"job": job},
-        )
+    await altered(workshop, job, phase=Phase.RETRYING, claimable=False, due=1.0)
 
 
 async def test_housekeeping_leaves_what_is_locked_to_those_who_have_it(
