@@ -82,9 +82,8 @@ class Server:
 
 
 @pytest.fixture
-async def server(postgres: PostgresServer) -> Any:
-    url = await fresh_database(postgres)
-    await upgrade(url)
+async def server(postgres: PostgresServer, postgres_template: str) -> Any:
+    url = await fresh_database(postgres, postgres_template)
     workshop = Workshop(Database(url))
     watching = await asyncpg.connect(url)
     yield Server(workshop, watching)

@@ -20,10 +20,8 @@ from windlass.errors import Refused
 from windlass.store.database import first_line, translated
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-NOT_OURS = (
-    "3D",
-    "28",
-)  # SQLSTATE's classes for no such database, and for a user it does not let in
+# SQLSTATE's classes for a database that there is not, and for a user who is not let in.
+NOT_OURS = ("3D", "28")
 ALONE = 7_283_645  # the advisory lock under which one process migrates
 
 
