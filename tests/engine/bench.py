@@ -3,12 +3,12 @@
 import asyncio
 import os
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from windlass.engine.job import Asker, Request
-from windlass.engine.journal import Crew, Submitted
+from windlass.engine.journal import Crew, End, Submitted
 from windlass.engine.known import skills
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.engine.operation import Hold, Operation, Plan, Step
@@ -173,9 +173,9 @@ class Hands(Worker):
         self.bench = bench
         self.runs: dict[Lease, Run] = {}
 
-    async def see_to(self, run: Run, hand: Hand) -> None:
+    async def outcome(self, run: Run, hand: Hand, running: Coroutine[Any, Any, End]) -> End:
         self.runs[run.claimed.lease] = run
-        await super().see_to(run, hand)
+        return await super().outcome(run, hand, running)
 
     def still(self) -> bool:
         """Whether every run waits for us."""
