@@ -54,6 +54,11 @@ class Application:
     leaving: int | None
     release: ReleaseId | None
     created: float
+    size: str = "small"  # of each of its gears
+    scales_from: int = 1  # gears, at least
+    scales_to: int = 1  # gears, at most; -1: as many as the owner may have
+    health_path: str | None = None  # its cartridge's unless it says
+    health_grace: float | None = None  # seconds; its cartridge's unless it says
 
     @property
     def path(self) -> str:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from windlass.model.ids import AppId, GearId, InstanceId, ReleaseId
+from windlass.model.sizes import SMALL, Size
 
 
 @dataclass(frozen=True)
@@ -16,6 +17,7 @@ class Gear:
     id: GearId
     application: AppId
     slot: int
+    size: Size = SMALL
 
 
 @dataclass(frozen=True)

@@ -153,4 +153,9 @@ def application_of(row: Any) -> Application:
         leaving=row.leaving,
         release=ReleaseId(row.release) if row.release else None,
         created=row.created,
+        size=row.size,
+        scales_from=row.scales_from,
+        scales_to=row.scales_to,
+        health_path=row.health_path,
+        health_grace=row.health_grace,
     )

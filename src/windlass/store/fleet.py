@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from windlass.errors import Transient
 from windlass.model.gears import Gear, Instance
 from windlass.model.ids import AppId, GearId, InstanceId, NodeId, ReleaseId
+from windlass.model.sizes import size_of
 from windlass.store.access import Access
 from windlass.store.tables import gears, instances
 
@@ -150,7 +151,8 @@ class Fleet:
 
 def housed(row: Any) -> Housed:
     """A gear from its row."""
-    return Housed(Gear(GearId(row.id), AppId(row.application), row.slot), NodeId(row.node))
+    gear = Gear(GearId(row.id), AppId(row.application), row.slot, size_of(row.size))
+    return Housed(gear, NodeId(row.node))
 
 
 def running(row: Any) -> Running:

@@ -245,6 +245,7 @@ users = Table(
     Column("admin", Boolean, nullable=False),
     Column("most_domains", Integer, nullable=False),
     Column("most_gears", Integer, nullable=False),
+    Column("most_storage", Integer, nullable=False, server_default="100"),  # GiB
     Column("created", Float, nullable=False),
 )
 
@@ -290,6 +291,11 @@ applications = Table(
     Column("state", Text, nullable=False),
     Column("leaving", Number),  # the job that takes it away
     Column("release", Text),  # the one that is active
+    Column("size", Text, nullable=False, server_default="small"),
+    Column("scales_from", Integer, nullable=False, server_default="1"),
+    Column("scales_to", Integer, nullable=False, server_default="1"),  # -1: no limit
+    Column("health_path", Text),
+    Column("health_grace", Float),  # seconds
     Column("created", Float, nullable=False),
     Index("ix_applications_domain", "domain", "name"),
 )
@@ -306,6 +312,7 @@ gears = Table(
     ),
     Column("node", Text, nullable=False),
     Column("slot", Integer, nullable=False),
+    Column("size", Text, nullable=False, server_default="small"),
     Column("address", Text),
     CheckConstraint("slot >= 0", name="slot"),
     Index("uq_gears_slot", "node", "slot", unique=True),
