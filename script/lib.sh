@@ -1,5 +1,11 @@
 # What the scripts share. Sourced, with $root the folder of the clone.
 
+# What windlass itself needs; as root gears have networks and disks of their own.
+gears="git:git bwrap:bubblewrap venv:python3-venv"
+if [ "$(id -u)" = 0 ]; then
+    gears="$gears ip:iproute2 nft:nftables mkfs.ext4:e2fsprogs"
+fi
+
 # needs PROGRAM:PACKAGE ... - as root installs the Debian packages whose program is missing;
 # as another user names the one command that does, and ends.
 needs() {

@@ -69,6 +69,8 @@ class GearReport:
     variables: frozenset[str] = frozenset()
     instances: tuple[InstanceReport, ...] = field(default=())
     memory: int | None = None  # bytes in use, where the node can tell
+    disk: int | None = None  # bytes in use
+    kills: int = 0  # of its processes, ever, for want of memory
 
     def instance(self, id: InstanceId) -> InstanceReport | None:
         """The report of one instance, if the gear has it."""

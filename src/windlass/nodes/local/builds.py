@@ -119,7 +119,7 @@ def activate(home: Home, release: ReleaseId | None) -> None:
         raise Refused(f"release {release} was not built in this gear")
     link = home.folder / ".current.new"
     link.unlink(missing_ok=True)
-    link.symlink_to(f"app-deployments/{release}")
+    link.symlink_to(home.release(release).relative_to(home.folder))
     link.replace(home.current)
 
 

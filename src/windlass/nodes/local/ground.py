@@ -1,15 +1,21 @@
-"""What a local node stands on: its folders, threads, rights, and how gears are confined."""
+"""What a local node stands on: its folders, threads, rights, and how gears are kept apart."""
 
+import hashlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from windlass.model.gears import Place
+from windlass.model.gears import Gear, Place
 from windlass.model.ids import GearId, ReleaseId
+from windlass.model.sizes import Size
+from windlass.nodes.local.cgroups import Cgroups, trees
 from windlass.nodes.local.files import in_thread, read_json
 from windlass.nodes.local.layout import Home, Layout
+from windlass.nodes.local.network import NAMESPACES, Network
+from windlass.nodes.local.resolvers import keep_resolvers
 from windlass.nodes.local.sandbox import (
     INSIDE,
     SHARED,
@@ -36,15 +42,46 @@ class Ground:
     as_root: bool = field(default_factory=lambda: os.geteuid() == 0)
     sandbox: tuple[str, tuple[str, ...]] | None = None  # bubblewrap and its arguments, once tried
 
+    @property
+    def id(self) -> str:
+        """What tells this installation's networks and groups from another's."""
+        return hashlib.sha256(os.fsencode(self.layout.data)).hexdigest()[:6]
+
+    def apart(self, what: str) -> bool:
+        """Whether each gear has its own: `network`, `limits` or `disk`. An ordinary user cannot."""
+        return self.as_root and self.setting.sandbox and what not in self.setting.share
+
+    @cached_property
+    def network(self) -> Network | None:
+        """The gears' network, where they do not share the machine's."""
+        if not self.apart("network"):
+            return None
+        return Network(self.id, self.layout.network, self.setting.network)
+
+    @cached_property
+    def cgroups(self) -> Cgroups | None:
+        """The gears' control groups; Refused where there should be some and cannot."""
+        return Cgroups(trees(), f"windlass-{self.id}") if self.apart("limits") else None
+
     async def ready(self) -> None:
         """Refused with the fix if gears cannot be confined here."""
         if self.setting.sandbox and self.sandbox is None:
             self.sandbox = await in_thread(self.pool, self.tried)
 
     def tried(self) -> tuple[str, tuple[str, ...]]:
-        """bubblewrap, tried as a gear would use it."""
+        """bubblewrap, tried as a gear would use it; and what all gears stand on."""
         bwrap = find_bwrap()
-        return bwrap, arguments(probe(bwrap, FIRST_UID if self.as_root else None))
+        namespaces = probe(bwrap, FIRST_UID if self.as_root else None)
+        self.settle()
+        return bwrap, arguments(namespaces)
+
+    def settle(self) -> None:
+        """Have the gears' network and the group of their groups."""
+        if self.network is not None:
+            self.network.ensure()
+            keep_resolvers(self.layout.resolvers)
+        if self.cgroups is not None:
+            self.cgroups.prepare()
 
     def home(self, gear: GearId) -> Home:
         """A gear's home, there or not."""
@@ -53,7 +90,7 @@ class Ground:
     def place(self, home: Home) -> Place | None:
         """Where a gear is, if its home is whole."""
         record = read_json(home.place)
-        return Place(HOST, record["uid"]) if record else None
+        return Place(record["address"], record["uid"]) if record else None
 
     def uid(self, place: Place) -> int | None:
         """Who the gear's processes become; nobody else where we may not choose."""
@@ -65,8 +102,18 @@ class Gate:
     """The way into one gear: what its programs see, and what they find in their environment."""
 
     ground: Ground
-    gear: GearId
+    whole: Gear
     place: Place
+
+    @property
+    def gear(self) -> GearId:
+        """The gear's id."""
+        return self.whole.id
+
+    @property
+    def size(self) -> Size:
+        """What it may use."""
+        return self.whole.size
 
     @property
     def home(self) -> Home:
@@ -76,7 +123,12 @@ class Gate:
     @property
     def seen(self) -> str:
         """The gear's home as its programs see it."""
-        return INSIDE if self.ground.setting.sandbox else str(self.home.folder)
+        return INSIDE if self.ground.setting.sandbox else str(self.home.disk)
+
+    @property
+    def cartridges(self) -> str:
+        """The installed cartridges as programs see them."""
+        return f"{INSIDE}/cartridges" if self.ground.setting.sandbox else str(self.home.cartridges)
 
     @property
     def shared(self) -> str:
@@ -85,11 +137,13 @@ class Gate:
 
     def cartridge(self, name: str, program: str) -> str:
         """A program of an installed cartridge, as the gear sees it."""
-        return f"{self.seen}/cartridges/{name}/bin/{program}"
+        return f"{self.cartridges}/{name}/bin/{program}"
 
     def environment(self, release: ReleaseId | None = None) -> dict[str, str]:
         """What every program of the gear is told by the node itself."""
+        network = self.ground.network
         env = {
+            "FORWARDED_ALLOW_IPS": HOST if network is None else network.gateway,  # the router
             "HOME": f"{self.seen}/app-root",
             "HOST": self.place.address,
             "LANG": "C.UTF-8",
@@ -118,9 +172,10 @@ class Gate:
         new_session: bool = True,
     ) -> Launch:
         """A program in the gear, with these binds besides what it always sees."""
-        uid = self.ground.uid(self.place)
-        confined = self.ground.sandbox if self.ground.setting.sandbox else None
+        ground, uid = self.ground, self.ground.uid(self.place)
+        confined = ground.sandbox if ground.setting.sandbox else None
         session = ("--new-session",) if new_session else ()
+        cgroups, network = ground.cgroups, ground.network
         return Launch(
             argv=tuple(argv),
             env=env,
@@ -129,18 +184,30 @@ class Gate:
             program=confined[0] if confined else None,
             bwrap=(*confined[1], *session) if confined else None,
             binds=(*self.always(), *binds) if confined else (),
-            limits=limits(own_uid=uid is not None),
+            limits=limits(self.size, own_group=cgroups is not None, own_uid=uid is not None),
+            processes=None if ground.as_root or not confined else self.size.processes,
+            groups=tuple(cgroups.doors(self.gear)) if cgroups else (),
+            kills=str(cgroups.kills(self.gear)) if cgroups else None,
+            network=str(network.namespace(self.slot)) if network else None,
+            foreign=(str(ground.layout.gears), str(NAMESPACES)),
             variables=str(self.home.variables),
             runs=str(runs) if runs else None,
         )
 
+    @property
+    def slot(self) -> int:
+        """The gear's number on this node."""
+        return self.whole.slot
+
     def always(self) -> tuple[Bind, ...]:
         """What every program of the gear sees besides the system."""
-        home = self.home
+        home, own = self.home, self.ground.network is not None
+        resolvers = (Bind(str(self.ground.layout.resolvers), "/etc/resolv.conf"),) if own else ()
         return (
             Bind(str(home.root), f"{INSIDE}/app-root", writable=True),
             Bind(str(home.cartridges), f"{INSIDE}/cartridges"),
             Bind(str(self.ground.layout.shared), SHARED),
             Bind(str(home.etc / "passwd"), "/etc/passwd"),
             Bind(str(home.etc / "group"), "/etc/group"),
+            *resolvers,
         )

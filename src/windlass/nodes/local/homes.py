@@ -10,9 +10,12 @@ from pathlib import Path
 from windlass.errors import Refused
 from windlass.model.cartridges import Cartridge
 from windlass.model.gears import Gear, Place
+from windlass.model.ids import AppId, GearId
+from windlass.model.sizes import size_of
+from windlass.nodes.local import disks
 from windlass.nodes.local.commands import launch, must
 from windlass.nodes.local.fence import Held
-from windlass.nodes.local.files import in_thread, write, write_json
+from windlass.nodes.local.files import in_thread, read_json, write, write_json
 from windlass.nodes.local.ground import FIRST_UID, HOST, Gate, Ground
 from windlass.nodes.local.layout import Home
 from windlass.nodes.local.sandbox import INSIDE, Bind
@@ -25,22 +28,68 @@ def make(ground: Ground, gear: Gear) -> Place:
     home = ground.home(gear.id)
     uid = FIRST_UID + gear.slot if ground.as_root else os.getuid()
     gid = uid if ground.as_root else os.getgid()
-    for folder in (home.folder, home.deployments, home.cartridges, home.instances, home.logs):
+    home.folder.mkdir(exist_ok=True)
+    write(home.slot, str(gear.slot))
+    stand(ground, gear)
+    for folder in (home.deployments, home.cartridges, home.instances, home.logs, home.etc):
         folder.mkdir(exist_ok=True)
-    home.etc.mkdir(exist_ok=True)
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
     give(ground, home.folder, 0, gid, 0o750)
     give(ground, home.instances, 0, 0, 0o700)
     if not home.root.exists():
         make_root(ground, home, uid, gid)
     names(home, uid, gid)
-    write_json(home.place, {"uid": uid})
-    return Place(HOST, uid)
+    address = HOST if ground.network is None else ground.network.address(gear.slot)
+    write_json(home.place, {"uid": uid, "address": address, "size": gear.size.name})
+    return Place(address, uid)
+
+
+def stand(ground: Ground, gear: Gear) -> None:
+    """What a home has beside its files: a disk, a network, a control group. A reboot ends them."""
+    home = ground.home(gear.id)
+    if ground.apart("disk"):
+        disks.add(home, gear.size.disk)
+    else:
+        home.disk.mkdir(exist_ok=True)
+    if ground.network is not None:
+        ground.network.add(gear.slot)
+    if ground.cgroups is not None:
+        ground.cgroups.add(gear.id, gear.size)
+
+
+def fall(ground: Ground, gear: GearId) -> None:
+    """None of that is there any more; the files are. Nothing of the gear runs."""
+    home = ground.home(gear)
+    if ground.cgroups is not None:
+        ground.cgroups.remove(gear)
+    if ground.network is not None and (slot := slot_of(home)) is not None:
+        ground.network.remove(slot)
+    if ground.apart("disk"):
+        disks.remove(home)
+
+
+def slot_of(home: Home) -> int | None:
+    """The gear's number, if there ever was such a gear."""
+    try:
+        return int(home.slot.read_text())
+    except FileNotFoundError:
+        return None
+
+
+def housed(ground: Ground) -> list[Gear]:
+    """Every gear that is whole, as far as its home tells."""
+    found = []
+    for folder in sorted(ground.layout.gears.iterdir()):
+        home, slot = Home(folder), slot_of(Home(folder))
+        record = read_json(home.place)
+        if record is not None and slot is not None:
+            found.append(Gear(GearId(folder.name), AppId(""), slot, size_of(record["size"])))
+    return found
 
 
 def make_root(ground: Ground, home: Home, uid: int, gid: int) -> None:
     """The gear's own folder, made where the gear cannot reach it and then renamed."""
-    fresh = home.folder / ".app-root.new"
+    fresh = home.disk / ".app-root.new"
     shutil.rmtree(fresh, ignore_errors=True)
     (fresh / "data").mkdir(parents=True)
     for folder in (fresh / "data", fresh):
@@ -121,8 +170,7 @@ async def install(held: Held, gate: Gate, cartridge: Cartridge) -> None:
     await delete(held, fresh)
     await in_thread(ground.pool, copy, cartridge.folder, fresh)
     if (fresh / "bin" / "install").exists():
-        seen = f"{INSIDE}/cartridges" if ground.setting.sandbox else str(gate.home.cartridges)
-        program = f"{seen}/{fresh.name}/bin/install"
+        program = f"{gate.cartridges}/{fresh.name}/bin/install"
         done = await launch(held, gate.launch([program], gate.environment()))
         if done.code != 0:
             raise Refused(

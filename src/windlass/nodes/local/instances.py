@@ -58,7 +58,9 @@ async def start(
         record = {
             "release": instance.release,
             "cartridge": cartridge.name,
-            "port": ports.take(gate.ground.layout, name),
+            "port": ports.own(gate.home)
+            if gate.ground.network
+            else ports.take(gate.ground.layout, name),
             "health_path": cartridge.health_path,
         }
         write_json(gate.home.instance(instance.id), record)

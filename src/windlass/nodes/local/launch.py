@@ -1,6 +1,7 @@
 """Become a confined program: run as a script, with the path of a record or `-` for stdin.
 
-    supervisord or driver -> this -> own mounts (root) -> gear's uid -> bubblewrap -> the program
+    supervisord or driver -> this -> the gear's control groups, network and mounts (root)
+    -> the gear's uid -> bubblewrap -> the program
 
 Needs nothing but the standard library: it starts with every instance and every build.
 """
@@ -16,7 +17,10 @@ import sys
 from typing import Any
 
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
-CLONE_NEWNS = 0x00020000
+MNT_DETACH = 2
+CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
+FIRST_TO_GO = 200  # of 1000: where memory is short, gears are killed before the broker
+NICE = 5  # where gears have no share of processor time, the broker comes before them
 
 
 def main() -> None:
@@ -26,12 +30,13 @@ def main() -> None:
     runs = None
     if record["runs"]:
         runs = os.open(record["runs"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(runs, b"start\n")
+        os.write(runs, f"start {killed(record['kills'])}\n".encode())
         os.set_inheritable(runs, True)
     env = {**variables(record["variables"]), **record["env"]}
+    join(record)
     binds = record["binds"]
-    if record["uid"] is not None:
-        binds = within_reach(binds)
+    if record["uid"] is not None and binds:
+        binds = within_reach(binds, record["foreign"])
     for name, value in record["limits"].items():
         limit(getattr(resource, f"RLIMIT_{name}"), value)
     if record["uid"] is not None:
@@ -55,6 +60,32 @@ def read(where: str) -> Any:
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     return record
+
+
+def killed(kills: str | None) -> int:
+    """How many processes of the gear were killed for want of memory until now."""
+    if kills is not None:
+        with open(kills) as file:
+            for line in file:
+                if line.startswith("oom_kill "):
+                    return int(line.split()[1])
+    return 0
+
+
+def join(record: Any) -> None:
+    """Enter the gear's control groups and its network; whoever cannot must not run at all."""
+    for door in record["groups"]:
+        with open(door, "w") as file:
+            file.write(str(os.getpid()))
+    if record["network"] is not None:
+        libc = ctypes.CDLL(None, use_errno=True)
+        space = os.open(record["network"], os.O_RDONLY | os.O_CLOEXEC)
+        call(libc.setns(space, CLONE_NEWNET), "the gear's network")
+        os.close(space)
+    if not record["groups"]:
+        os.nice(NICE)
+    with open("/proc/self/oom_score_adj", "w") as file:
+        file.write(str(FIRST_TO_GO))
 
 
 def variables(folder: str | None) -> dict[str, str]:
@@ -87,7 +118,7 @@ def limit(which: int, value: int) -> None:
     resource.setrlimit(which, (allowed, allowed))
 
 
-def within_reach(binds: list[Any]) -> list[Any]:
+def within_reach(binds: list[Any], foreign: list[str]) -> list[Any]:
     """Bring every source to where the gear's uid can reach it, in mounts of our own.
 
     The data folder may lie below one that only root may enter.
@@ -98,7 +129,9 @@ def within_reach(binds: list[Any]) -> list[Any]:
     call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "private mounts")
     # Opened before the tmpfs comes, which may cover them.
     sources = [os.open(source, os.O_PATH) for source, _, _ in binds]
-    hall = "/mnt" if os.path.isdir("/mnt") else "/var/tmp"
+    # Not above the data folder, whose mounts we are to find again.
+    halls = [one for one in ("/mnt", "/var/tmp", "/media") if os.path.isdir(one)]
+    hall = next(one for one in halls if not any(path.startswith(one + "/") for path in foreign))
     call(libc.mount(b"tmpfs", hall.encode(), b"tmpfs", 0, b"mode=755"), "tmpfs")
     near = []
     for number, (fd, (source, target, writable)) in enumerate(zip(sources, binds, strict=True)):
@@ -111,7 +144,28 @@ def within_reach(binds: list[Any]) -> list[Any]:
         call(done, f"bind of {source}")
         os.close(fd)
         near.append((here, target, writable))
+    let_go(libc, foreign)
     return near
+
+
+def let_go(libc: ctypes.CDLL, folders: list[str]) -> None:
+    """Other gears' disks and networks are not to live as long as we, when they are removed."""
+    with open("/proc/self/mountinfo", "rb") as file:
+        targets = [unescaped(line.split()[4]) for line in file]
+    inside = tuple(os.fsencode(one) + b"/" for one in folders)
+    for target in targets:
+        if (target + b"/").startswith(inside):
+            libc.umount2(target, MNT_DETACH)
+
+
+def unescaped(path: bytes) -> bytes:
+    """A path as the kernel tells it: blanks and the like are octal there."""
+    return path.decode("unicode_escape").encode("latin-1")
+
+
+def fewer(processes: int | None) -> list[str]:
+    """Limit the processes from inside the user namespace, where nobody else's are counted."""
+    return [] if processes is None else ["/usr/bin/prlimit", f"--nproc={processes}", "--"]
 
 
 def source_of(fd: int) -> str:
@@ -141,8 +195,8 @@ def enter(record: Any, binds: list[Any], env: dict[str, str], runs: int | None) 
     # The supervisor signals the whole process group. bubblewrap itself must stay, or the
     # program would be killed with it instead of ending in its own time.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    program = ["/usr/bin/env", "--default-signal=TERM", *record["argv"]]
-    os.execve(record["program"], ["bwrap", "--args", str(told), "--", *program], {})
+    first = ["/usr/bin/env", "--default-signal=TERM", *fewer(record["processes"])]
+    os.execve(record["program"], ["bwrap", "--args", str(told), "--", *first, *record["argv"]], {})
 
 
 if __name__ == "__main__":

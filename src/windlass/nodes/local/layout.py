@@ -22,6 +22,7 @@ class Home:
     """A gear's folder. All of it is the node's, but `app-root` and what builds make.
 
     A gear that could rename its own folders could send the node, which may be root, elsewhere.
+    What a gear can fill is on `disk`: the node's own records have room also when that is full.
     """
 
     folder: Path
@@ -32,14 +33,29 @@ class Home:
         return self.folder / "place.json"
 
     @property
+    def slot(self) -> Path:
+        """Written first: the gear's number, which tells what else there may be of it."""
+        return self.folder / "slot"
+
+    @property
+    def image(self) -> Path:
+        """The gear's own disk, where it has one."""
+        return self.folder / "disk.img"
+
+    @property
+    def disk(self) -> Path:
+        """Where that is mounted; a folder like any other where gears share a disk."""
+        return self.folder / "disk"
+
+    @property
     def root(self) -> Path:
         """Where the gear writes: kept from release to release."""
-        return self.folder / "app-root"
+        return self.disk / "app-root"
 
     @property
     def deployments(self) -> Path:
         """The releases."""
-        return self.folder / "app-deployments"
+        return self.disk / "app-deployments"
 
     @property
     def current(self) -> Path:
@@ -117,6 +133,16 @@ class Layout:
     def supervisor(self) -> Path:
         """The supervisor's configuration, records and own log."""
         return self.data / "supervisor"
+
+    @property
+    def network(self) -> Path:
+        """The gears' network, as it was chosen."""
+        return self.data / "network.json"
+
+    @property
+    def resolvers(self) -> Path:
+        """The /etc/resolv.conf of gears with a network of their own."""
+        return self.data / "resolv.conf"
 
     @property
     def ports(self) -> Path:

@@ -11,7 +11,7 @@ from windlass.errors import Refused
 from windlass.model.cartridges import Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, Place
 from windlass.model.ids import GearId, ReleaseId
-from windlass.nodes.local import builds, homes, reports, shared
+from windlass.nodes.local import builds, disks, homes, leftovers, reports, shared
 from windlass.nodes.local.fence import Fence, Held
 from windlass.nodes.local.files import in_thread
 from windlass.nodes.local.ground import Gate, Ground
@@ -39,8 +39,10 @@ class LocalNode:
 
     async def start(self) -> None:
         """Run the supervisor, and with it the instances that it knows, unless it runs."""
+        self.supervisor.spot.check()
         self.furnish()
         await self.ground.ready()
+        await in_thread(self.pool, self.stand)
         await self.supervisor.ensure()
 
     async def prepare(self) -> None:
@@ -49,12 +51,28 @@ class LocalNode:
         await in_thread(self.pool, shared.prepare, self.ground.layout)
 
     async def shutdown(self) -> None:
-        """Stop every gear and the supervisor; leaves no process, and every file."""
+        """Stop every gear and the supervisor; leaves no process, mount, namespace or rule.
+
+        Every file stays.
+        """
         await self.supervisor.shutdown()
+        await self.strike()
+
+    async def strike(self) -> list[str]:
+        """Take away what gears have beside their files, while none runs; what that was."""
+        self.ground.sandbox = None  # whoever makes a gear after this must look again
+        return await in_thread(self.pool, leftovers.strike, self.ground)
+
+    def stand(self) -> None:
+        """Let every gear have what a reboot, or `down`, has taken."""
+        self.ground.settle()
+        for gear in homes.housed(self.ground):
+            homes.stand(self.ground, gear)
 
     async def create(self, gear: Gear, by: Lease) -> Place:
         """See Node."""
         async with self.hold(gear.id, by):
+            await self.ground.ready()
             return await in_thread(self.pool, homes.make, self.ground, gear)
 
     async def remove(self, gear: GearId, by: Lease) -> None:
@@ -64,6 +82,7 @@ class LocalNode:
             # Without this record the gear is half-made, until it is gone or made again.
             home.place.unlink(missing_ok=True)
             await stop_but(held, self.ground, self.supervisor, but=())
+            await in_thread(self.pool, homes.fall, self.ground, gear)
             await homes.delete(held, home.folder)
 
     async def install(self, gear: Gear, cartridge: Cartridge, by: Lease) -> None:
@@ -148,4 +167,6 @@ class LocalNode:
             if place is None:
                 raise Refused(f"there is no gear {gear.id} on this node")
             await self.ground.ready()
-            yield held, Gate(self.ground, gear.id, place)
+            await in_thread(self.pool, homes.stand, self.ground, gear)
+            with disks.room(self.ground.home(gear.id), gear.size):
+                yield held, Gate(self.ground, gear, place)

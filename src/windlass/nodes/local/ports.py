@@ -1,4 +1,4 @@
-"""Loopback ports: one for each instance, as long as it has a record."""
+"""Ports: one for each instance, as long as it has a record; of the gear's own or of us all."""
 
 import random
 import socket
@@ -6,16 +6,23 @@ from collections.abc import Collection
 
 from windlass.errors import Transient
 from windlass.nodes.local.files import locked, read_json, write_json
-from windlass.nodes.local.ground import HOST
-from windlass.nodes.local.layout import Layout
+from windlass.nodes.local.layout import Home, Layout
 
 # Below what the kernel gives to outgoing connections, above what services listen at.
 FIRST, LAST = 20_000, 31_999
+HOST = "127.0.0.1"
+FIRST_OWN = 8080  # in a network of its own a gear has all of them
 TRIES = 1000
 
 
+def own(home: Home) -> int:
+    """The lowest port that no other instance of this gear has, in the gear's own network."""
+    used = {record["port"] for path in home.instances.glob("*.json") if (record := read_json(path))}
+    return next(port for port in range(FIRST_OWN, FIRST_OWN + len(used) + 1) if port not in used)
+
+
 def take(layout: Layout, name: str) -> int:
-    """The port of this instance: the one that it has, or a free one."""
+    """The loopback port of this instance: the one that it has, or a free one."""
     with locked(layout.ports.with_suffix(".lock")):
         ports: dict[str, int] = read_json(layout.ports) or {}
         if name not in ports:

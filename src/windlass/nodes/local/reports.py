@@ -4,14 +4,18 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 from windlass.model.gears import GearReport, InstanceReport, InstanceState, Place
 from windlass.model.ids import GearId, InstanceId, ReleaseId
+from windlass.model.sizes import MIB, Size, size_of
+from windlass.nodes.local import disks
 from windlass.nodes.local.builds import active, releases
 from windlass.nodes.local.files import in_thread, read_json
-from windlass.nodes.local.ground import HOST, Ground
+from windlass.nodes.local.ground import Ground
 from windlass.nodes.local.homes import published
 from windlass.nodes.local.instances import program_name, runs_of
 from windlass.nodes.local.layout import Home
@@ -30,6 +34,7 @@ DEADLINE = 1.0  # second in which an instance must answer
 WHY = 2000  # bytes of a log that tell why
 ERROR = re.compile(r"\s*[\w.]+(Error|Exception)\b")  # the line of a traceback that says it
 EXIT = re.compile(r'"exit-code": (\d+)')
+START = re.compile(r"^start (\d+)$", re.MULTILINE)  # and how many were killed until then
 
 
 async def observe(ground: Ground, supervisor: Supervisor, gear: GearId) -> GearReport:
@@ -46,14 +51,17 @@ async def observe(ground: Ground, supervisor: Supervisor, gear: GearId) -> GearR
 async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Place) -> GearReport:
     """A gear that is there."""
     home = ground.home(gear)
+    size = size_of(read_json(home.place)["size"])
+    killed = 0 if ground.cgroups is None else ground.cgroups.killed(gear)
+    look = Look(home, place, size, killed)
     states = await supervisor.states()
     running = bool(states) or await supervisor.running()
     records = sorted((path.stem, read_json(path)) for path in home.instances.glob("*.json"))
     instances = await asyncio.gather(
         *(
-            instance(home, InstanceId(id), record, states.get(program_name(gear, InstanceId(id))))
+            look.instance(InstanceId(id), record, states.get(program_name(gear, InstanceId(id))))
             if running
-            else left(InstanceId(id), record)
+            else look.left(InstanceId(id), record)
             for id, record in records
             if record is not None
         )
@@ -69,8 +77,15 @@ async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Plac
         active=active(home),
         variables=published(home),
         instances=tuple(instances),
-        memory=await in_thread(ground.pool, memory, programs(states, gear)),
+        memory=await in_thread(ground.pool, memory_of, ground, gear, programs(states, gear)),
+        disk=(await in_thread(ground.pool, disks.usage, home, size.disk)).used,
+        kills=killed,
     )
+
+
+def memory_of(ground: Ground, gear: GearId, pids: set[int]) -> int | None:
+    """The bytes that the gear holds: as its group counts, or all its processes together."""
+    return memory(pids) if ground.cgroups is None else ground.cgroups.memory(gear)
 
 
 def programs(states: Mapping[str, Status], gear: GearId) -> set[int]:
@@ -78,59 +93,107 @@ def programs(states: Mapping[str, Status], gear: GearId) -> set[int]:
     return {one.pid for name, one in states.items() if name.startswith(f"{gear}.") and one.pid}
 
 
-async def left(id: InstanceId, record: Any) -> InstanceReport:
-    """An instance that nobody runs."""
-    why = "the supervisor of the gears does not run"
-    address = f"{HOST}:{record['port']}"
-    return InstanceReport(id, record["release"], InstanceState.CRASHED, address, why=why)
+@dataclass(frozen=True)
+class Look:
+    """A look at the instances of a gear."""
 
+    home: Home
+    place: Place
+    size: Size
+    killed: int  # of the gear's processes until now, for want of memory
 
-async def instance(
-    home: Home, id: InstanceId, record: Any, status: Status | None
-) -> InstanceReport:
-    """An instance by its process, and by its answer where that runs."""
-    runs = text(runs_of(home, id))
-    restarts = max(0, runs.count("start\n") - 1)
-    why = last_crash(home, id, runs) if restarts else None
-    if status is not None and status.state in (BACKOFF, EXITED, FATAL):
-        state, why = InstanceState.CRASHED, last_crash(home, id, runs)
-    elif status is not None and status.state in (STARTING, RUNNING):
-        answer = await probe(record["port"], record["health_path"])
-        up = answer is not None and answer < 500
-        state = InstanceState.UP if up else InstanceState.STARTING
-        if answer is not None and not up:
-            why = f"{record['health_path']} is answered with {answer}"
-    else:
+    async def left(self, id: InstanceId, record: Any) -> InstanceReport:
+        """An instance that nobody runs."""
+        why = "the supervisor of the gears does not run"
+        where = self.address(record)
+        return InstanceReport(id, record["release"], InstanceState.CRASHED, where, why=why)
+
+    async def instance(self, id: InstanceId, record: Any, status: Status | None) -> InstanceReport:
+        """An instance by its process, and by its answer where that runs."""
+        runs = Runs(text(runs_of(self.home, id)), self.killed)
+        why = self.last_crash(id, runs) if runs.restarts else None
         state = InstanceState.STARTING
-    address = f"{HOST}:{record['port']}"
-    return InstanceReport(id, ReleaseId(record["release"]), state, address, restarts, why)
+        if status is not None and status.state in (BACKOFF, EXITED, FATAL):
+            state, why = InstanceState.CRASHED, self.last_crash(id, runs)
+        elif status is not None and status.state in (STARTING, RUNNING):
+            answer = await probe(self.place.address, record["port"], record["health_path"])
+            if answer is not None and answer < 500:
+                state = InstanceState.UP
+                why = self.starved(runs.kills) if runs.kills else why
+            elif answer is not None:
+                why = f"{record['health_path']} is answered with {answer}"
+        where = self.address(record)
+        return InstanceReport(id, ReleaseId(record["release"]), state, where, runs.restarts, why)
+
+    def address(self, record: Any) -> str:
+        """Where an instance answers."""
+        return f"{self.place.address}:{record['port']}"
+
+    def last_crash(self, id: InstanceId, runs: "Runs") -> str:
+        """How the last run ended, and the last that it said."""
+        how = self.starved() if runs.starved else runs.how
+        with suppress(FileNotFoundError):
+            said = self.home.log(id).read_bytes()[-WHY:].decode(errors="replace")
+            lines = said.strip().splitlines()[1 if len(said) == WHY else 0 :]  # may be half a one
+            errors = [line.strip() for line in lines if ERROR.match(line)]
+            first = errors[-1] if errors and not runs.starved else how
+            return "\n".join([first, *lines])
+        return how
+
+    def starved(self, kills: int = 1) -> str:
+        """The system has killed for want of memory."""
+        what = "it was" if kills == 1 else f"{kills} of its processes were"
+        most = f"a {self.size.name} gear has {self.size.memory // MIB} MiB"
+        return f"{what} killed for want of memory: {most}"
 
 
-async def probe(port: int, path: str) -> int | None:
+@dataclass(frozen=True)
+class Runs:
+    """What the launcher and bubblewrap have written down of an instance's runs."""
+
+    told: str
+    killed: int  # now
+
+    @property
+    def starts(self) -> list[int]:
+        """How many had been killed at each start."""
+        return [int(count) for count in START.findall(self.told)]
+
+    @property
+    def restarts(self) -> int:
+        """How often it was started again."""
+        return max(0, len(self.starts) - 1)
+
+    @property
+    def kills(self) -> int:
+        """How many were killed since the last start."""
+        return self.killed - self.starts[-1] if self.starts else 0
+
+    @property
+    def starved(self) -> bool:
+        """Whether the last run that ended did so for want of memory."""
+        counts = [*self.starts[-2:], self.killed]
+        return any(later > earlier for earlier, later in pairwise(counts))
+
+    @property
+    def how(self) -> str:
+        """How the last run ended."""
+        codes = EXIT.findall(self.told)
+        return f"it ended with exit status {codes[-1]}" if codes else "it ended by itself"
+
+
+async def probe(host: str, port: int, path: str) -> int | None:
     """The status that the instance answers with, if it does in time."""
     with suppress(TimeoutError, OSError, ValueError, IndexError):
         async with asyncio.timeout(DEADLINE):
-            reader, writer = await asyncio.open_connection(HOST, port)
+            reader, writer = await asyncio.open_connection(host, port)
             try:
-                ask = f"GET {path} HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n"
+                ask = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
                 writer.write(ask.encode())
                 return int((await reader.readline()).split()[1])
             finally:
                 writer.close()
     return None
-
-
-def last_crash(home: Home, id: InstanceId, runs: str) -> str:
-    """How the last run ended, and the last that it said."""
-    codes = EXIT.findall(runs)
-    how = f"it ended with exit status {codes[-1]}" if codes else "it ended by itself"
-    with suppress(FileNotFoundError):
-        said = home.log(id).read_bytes()[-WHY:].decode(errors="replace")
-        lines = said.strip().splitlines()[1 if len(said) == WHY else 0 :]  # the first may be half
-        errors = [line.strip() for line in lines if ERROR.match(line)]
-        first = errors[-1] if errors else how
-        return "\n".join([first, *lines])
-    return how
 
 
 def text(path: Path) -> str:

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from windlass.errors import Refused
+from windlass.model.sizes import Size
 
 LAUNCH = Path(__file__).with_name("launch.py")
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
@@ -24,8 +25,8 @@ INSIDE = "/home/gear"  # where a gear finds its home, whatever the data folder i
 SHARED = "/opt/windlass"
 NEEDED = ("user", "pid")
 WANTED = ("ipc", "uts", "cgroup")
-MOST = {"NOFILE": 4096, "FSIZE": 16 << 30, "CORE": 0}  # no limit of address space: node, Go, JVM
-PROCESSES = 1024  # counted per uid, so only where each gear has its own
+MOST = {"NOFILE": 4096, "CORE": 0}  # no limit of address space: node, Go, JVM
+ROOM = 2  # times a gear's memory that one process may ask for, where gears have no group
 NO_NAMESPACES = (
     "gears need user namespaces, which this machine does not allow you. Debian: "
     "sysctl kernel.unprivileged_userns_clone=1. Ubuntu 24.04: an AppArmor profile for bwrap, or "
@@ -57,6 +58,11 @@ class Launch:
     limits: Mapping[str, int] = field(default_factory=dict)
     variables: str | None = None  # folder with one file a variable
     runs: str | None = None  # a file that gets a line with every start and every exit status
+    processes: int | None = None  # at most, inside a user namespace, which has a count of its own
+    groups: tuple[str, ...] = ()  # files that a process enters its control groups by
+    kills: str | None = None  # the file that counts kills for want of memory
+    network: str | None = None  # the namespace to enter; never run in another
+    foreign: tuple[str, ...] = ()  # folders whose mounts are other gears' and are let go of
 
     def record(self) -> str:
         """As the launcher reads it."""
@@ -69,9 +75,18 @@ def launcher(record: str) -> list[str]:
     return [sys.executable, "-I", "-S", str(LAUNCH), record]
 
 
-def limits(own_uid: bool) -> dict[str, int]:
-    """The resources that one gear's processes may use."""
-    return {**MOST, "NPROC": PROCESSES} if own_uid else dict(MOST)
+def limits(size: Size, *, own_group: bool, own_uid: bool) -> dict[str, int]:
+    """The resources that each process of a gear may use, beside what its control group says.
+
+    Without a group memory is limited for each process, by what it may write to (mappings that are
+    only reserved do not count), and processes are counted per uid, where each gear has its own.
+    """
+    most = {**MOST, "FSIZE": size.disk}
+    if not own_group:
+        most["DATA"] = ROOM * size.memory
+    if not own_group and own_uid:
+        most["NPROC"] = size.processes
+    return most
 
 
 def arguments(namespaces: tuple[str, ...]) -> tuple[str, ...]:

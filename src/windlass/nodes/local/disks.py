@@ -1,0 +1,100 @@
+"""A gear's disk: an image of its own, so that a gear that fills it fills nobody else's.
+
+The image is sparse: it takes of the machine's disk what the gear has written, and gives back what
+the gear has deleted.
+"""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+
+from windlass.errors import Refused, Transient
+from windlass.model.sizes import MIB, Size
+from windlass.nodes.local.layout import Home
+from windlass.nodes.local.tools import tool
+
+OPTIONS = "loop,nosuid,nodev,noatime,discard"
+BLOCK = 512  # bytes, in which the system tells what a file takes
+
+
+@dataclass(frozen=True)
+class Usage:
+    """What a gear's disk holds and could hold, in bytes."""
+
+    used: int
+    most: int
+
+
+def add(home: Home, size: int) -> None:
+    """The gear's image, made if missing, mounted at its `disk`."""
+    home.disk.mkdir(exist_ok=True)
+    if not home.image.exists():
+        fresh = home.image.with_suffix(".new")
+        fresh.unlink(missing_ok=True)
+        with fresh.open("wb") as file:
+            file.truncate(size)
+        # Lazy: the kernel zeroes tables when it needs them, so that making one takes no time.
+        tool("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1", str(fresh))
+        fresh.rename(home.image)
+    if not mounted(home):
+        mount(home)
+
+
+def mount(home: Home) -> None:
+    """Mount the image; whoever did so meanwhile has done it for us."""
+    try:
+        tool("mount", "-t", "ext4", "-o", OPTIONS, str(home.image), str(home.disk))
+    except (Refused, Transient) as error:
+        if not mounted(home):
+            raise Refused(
+                f"a gear's disk cannot be mounted ({error}); a container needs loop devices, or "
+                "say --share disk"
+            ) from None
+
+
+def mounted(home: Home) -> bool:
+    """Whether the image is there where the gear looks for it."""
+    return home.disk.is_mount()
+
+
+def remove(home: Home) -> None:
+    """Take the mount away, also from under those who still look at it; the image stays."""
+    while mounted(home):
+        tool("umount", "--lazy", str(home.disk))
+
+
+def usage(home: Home, most: int) -> Usage:
+    """What the gear has written, and the most that it may."""
+    if mounted(home):
+        told = os.statvfs(home.disk)
+        free, whole = told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize
+        return Usage(whole - free, whole)
+    return Usage(taken(str(home.disk)), most)
+
+
+@contextmanager
+def room(home: Home, size: Size) -> Iterator[None]:
+    """Refused, with what to do, where the gear's disk has no room for what is done within."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not mounted(home):
+            raise
+        raise Refused(
+            f"the gear's disk is full: a {size.name} gear has {size.disk // MIB} MiB; delete files "
+            "in its data folder, or keep fewer or smaller releases"
+        ) from None
+
+
+def taken(folder: str) -> int:
+    """The bytes that a folder takes of the disk, as far as we may look into it."""
+    total = 0
+    with suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:
+            with suppress(OSError):
+                total += entry.stat(follow_symlinks=False).st_blocks * BLOCK
+            if entry.is_dir(follow_symlinks=False):
+                total += taken(entry.path)
+    return total

@@ -1,0 +1,43 @@
+"""What gears have left behind that are not there any more: found, and taken away."""
+
+from windlass.nodes.local import disks
+from windlass.nodes.local.ground import Ground
+from windlass.nodes.local.homes import slot_of
+from windlass.nodes.local.layout import Home
+
+
+def sweep(ground: Ground) -> list[str]:
+    """Take away networks and groups of gears that have no home; what was taken.
+
+    Also has the network's rules, if somebody has flushed them. A gear has its home before all
+    else, and loses it last: what is looked at first and has no home later belongs to nobody.
+    """
+    gone = []
+    slots = ground.network.slots() if ground.network else set()
+    groups = ground.cgroups.gears() if ground.cgroups else set()
+    homes = [Home(folder) for folder in ground.layout.gears.iterdir()]
+    if ground.network is not None:
+        ground.network.ensure()
+        for slot in sorted(slots - {slot_of(home) for home in homes}):
+            ground.network.remove(slot)
+            gone.append(f"namespace {ground.network.namespace(slot).name}")
+    if ground.cgroups is not None:
+        for gear in sorted(groups - {home.folder.name for home in homes}):
+            ground.cgroups.remove(gear)
+            gone.append(f"control group of {gear}")
+    return gone
+
+
+def strike(ground: Ground) -> list[str]:
+    """Take away what all gears have beside their files, while none runs; what that was."""
+    gone = []
+    if ground.cgroups is not None:
+        gone += ground.cgroups.strike()
+    if ground.apart("disk") and ground.layout.gears.is_dir():
+        for folder in sorted(ground.layout.gears.iterdir()):
+            if disks.mounted(Home(folder)):
+                disks.remove(Home(folder))
+                gone.append(f"mount of {folder.name}")
+    if ground.network is not None:
+        gone += ground.network.strike()
+    return gone

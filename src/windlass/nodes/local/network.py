@@ -1,0 +1,290 @@
+"""A network for gears: a namespace each, on a bridge that leads outwards and nowhere else.
+
+    gear's eth0 - veth, isolated - bridge - (rules, address translation) - the world
+                                     |
+                                   router
+
+The router talks to a gear's own address, which no neighbour can take: a gear has no right to
+change its namespace. Neither does a gear reach its neighbours, nor this machine.
+"""
+
+import fcntl
+import ipaddress
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from windlass.errors import OverLimit, Refused
+from windlass.nodes.local.files import read_json, write_json
+from windlass.nodes.local.tools import tool
+
+Subnet = ipaddress.IPv4Network
+
+# RFC 2544 keeps these for tests between networks: no home, company or cloud has them.
+POOL = ipaddress.IPv4Network("198.18.0.0/15")
+BITS = 22  # of an installation's own part of the pool: a thousand gears
+NAMESPACES = Path("/run/netns")  # where `ip netns` has them
+INTERFACES = Path("/sys/class/net")
+FORWARDING = "/proc/sys/net/ipv4/conf/{}/forwarding"
+ALONE = Path("/run/windlass.network.lock")  # of all installations of this machine
+METADATA = "169.254.0.0/16"  # where clouds tell a machine its secrets
+
+
+@dataclass(frozen=True)
+class Network:
+    """The network of one installation's gears; every call may come twice, from any process."""
+
+    id: str  # of the installation, six characters: an interface's name has at most 15
+    record: Path  # what was chosen and changed, kept from start to start
+    wanted: str = ""  # a subnet that the operator has chosen
+
+    @property
+    def bridge(self) -> str:
+        """The bridge's name."""
+        return f"wl{self.id}"
+
+    @property
+    def table(self) -> str:
+        """The name of our table of rules."""
+        return f"windlass_{self.id}"
+
+    @property
+    def alias(self) -> str:
+        """What `ip link` tells of the bridge: whose it is, in a word without blanks."""
+        return f"windlass:{self.record.parent}".replace(" ", "_")[:200]
+
+    @property
+    def subnet(self) -> Subnet:
+        """Whose addresses gears have; Refused before it was chosen."""
+        told = read_json(self.record)
+        if told is None:
+            raise Refused("the gears' network was never made here: run `windlassd up`")
+        return Subnet(told["subnet"])
+
+    @property
+    def gateway(self) -> str:
+        """This machine, as gears see it."""
+        return str(self.subnet[1])
+
+    def address(self, slot: int) -> str:
+        """The address of the gear in a slot; OverLimit beyond the last."""
+        subnet = self.subnet
+        if slot + 2 >= subnet.num_addresses - 1:
+            most = subnet.num_addresses - 3
+            raise OverLimit(f"this node has room for {most} gears in its network {subnet}")
+        return str(subnet[slot + 2])
+
+    def namespace(self, slot: int) -> Path:
+        """The namespace of the gear in a slot."""
+        return NAMESPACES / f"{self.bridge}-{slot}"
+
+    def veth(self, slot: int) -> str:
+        """Our end of the wire to the gear in a slot."""
+        return f"{self.bridge}.{slot}"
+
+    # -- the whole -------------------------------------------------------------------------
+
+    def ensure(self) -> None:
+        """Have the bridge and its rules; rules that somebody has flushed come back."""
+        with alone():
+            told = read_json(self.record) or {}
+            if not (INTERFACES / self.bridge).exists():
+                told = {"subnet": str(self.choose(told.get("subnet"))), "forwarding": []}
+                write_json(self.record, told)
+                self.build(Subnet(told["subnet"]))
+            uplinks = self.open_uplinks(set(told["forwarding"]))
+            write_json(self.record, {**told, "forwarding": sorted(uplinks)})
+            if not self.has_rules():
+                tool("nft", "-f", "-", said=self.rules(Subnet(told["subnet"]), uplinks))
+
+    def choose(self, before: str | None) -> Subnet:
+        """The subnet that was chosen before, the operator's, or a free one; Refused if taken."""
+        taken = others(self.bridge)
+        if self.wanted or before:
+            mine = parse(self.wanted or str(before))
+            if other := next((one for one in taken if one.overlaps(mine)), None):
+                raise Refused(
+                    f"the gears' network {mine} overlaps {other}, which this machine has already; "
+                    "say another one with --gear-network"
+                )
+            return mine
+        parts = list(POOL.subnets(new_prefix=BITS))
+        first = int(self.id, 16) % len(parts)
+        for part in parts[first:] + parts[:first]:
+            if not any(one.overlaps(part) for one in taken):
+                return part
+        raise Refused(f"no part of {POOL} is free on this machine; say --gear-network")
+
+    def build(self, subnet: Subnet) -> None:
+        """The bridge with our address, forwarding what comes from gears, without IPv6."""
+        lines = [
+            f"link add {self.bridge} type bridge",
+            f"addr add {subnet[1]}/{subnet.prefixlen} dev {self.bridge}",
+            f"link set {self.bridge} up alias {self.alias}",
+        ]
+        tool("ip", "-batch", "-", said="\n".join(lines) + "\n")
+        write_setting(FORWARDING.format(self.bridge), "1")
+        without6 = Path(f"/proc/sys/net/ipv6/conf/{self.bridge}/disable_ipv6")
+        if without6.exists():
+            write_setting(str(without6), "1")
+
+    def open_uplinks(self, opened: set[str]) -> set[str]:
+        """Let answers to gears come in by the default routes; which ones we have changed so."""
+        for route in json.loads(tool("ip", "-4", "-j", "route", "show", "default")):
+            setting = Path(FORWARDING.format(route["dev"]))
+            if setting.exists() and setting.read_text().strip() == "0":
+                write_setting(str(setting), "1")
+                opened.add(route["dev"])
+        return opened
+
+    def has_rules(self) -> bool:
+        """Whether our table is there."""
+        return f"inet {self.table}\n" in tool("nft", "list", "tables") + "\n"
+
+    def rules(self, subnet: Subnet, uplinks: set[str]) -> str:
+        """Our table: outwards is free, and answers; nothing else passes the bridge.
+
+        A machine that forwarded nothing before we opened its uplinks forwards nothing but ours.
+        """
+        inner, names = f'"{self.bridge}"', ", ".join(f'"{one}"' for one in sorted(uplinks))
+        closed = f"iifname {{ {names} }} oifname != {inner} drop" if uplinks else ""
+        return f"""table inet {self.table} {{
+    chain input {{
+        type filter hook input priority filter - 5; policy accept;
+        iifname {inner} ct state established,related accept
+        iifname {inner} drop
+    }}
+    chain forward {{
+        type filter hook forward priority filter - 5; policy accept;
+        iifname {inner} oifname {inner} drop
+        iifname {inner} ip saddr != {subnet} drop
+        iifname {inner} ip daddr {METADATA} drop
+        iifname {inner} meta nfproto ipv6 drop
+        iifname {inner} tcp flags syn tcp option maxseg size set rt mtu
+        iifname {inner} accept
+        oifname {inner} ct state established,related accept
+        oifname {inner} drop
+        {closed}
+    }}
+    chain outwards {{
+        type nat hook postrouting priority srcnat; policy accept;
+        ip saddr {subnet} oifname != {inner} masquerade
+    }}
+}}
+"""
+
+    def strike(self) -> list[str]:
+        """Take all of it away; what that was."""
+        gone = [f"namespace {self.bridge}-{slot}" for slot in sorted(self.slots())]
+        for slot in self.slots():
+            self.remove(slot)
+        with alone():
+            if (INTERFACES / self.bridge).exists():
+                tool("ip", "link", "del", self.bridge)
+                gone.append(f"bridge {self.bridge}")
+            if self.known() and self.has_rules():
+                tool("nft", "delete", "table", "inet", self.table)
+                gone.append(f"rules {self.table}")
+            self.close_uplinks()
+        return gone
+
+    def known(self) -> bool:
+        """Whether there was ever such a network."""
+        return self.record.exists()
+
+    def close_uplinks(self) -> None:
+        """Forwarding as it was before us."""
+        told = read_json(self.record)
+        if told is None:
+            return
+        for name in told["forwarding"]:
+            if Path(FORWARDING.format(name)).exists():
+                write_setting(FORWARDING.format(name), "0")
+        write_json(self.record, {**told, "forwarding": []})
+
+    # -- a gear's part ---------------------------------------------------------------------
+
+    def slots(self) -> set[int]:
+        """The slots that have a namespace or a wire."""
+        prefix = f"{self.bridge}-"
+        names = os.listdir(NAMESPACES) if NAMESPACES.is_dir() else []  # noqa: PTH208
+        spaces = {int(one.removeprefix(prefix)) for one in names if one.startswith(prefix)}
+        wires = {path.name.rpartition(".")[2] for path in INTERFACES.glob(f"{self.bridge}.*")}
+        return spaces | {int(one) for one in wires}
+
+    def add(self, slot: int) -> None:
+        """A namespace with the slot's address; one that is whole stays as it is."""
+        if self.whole(slot):
+            return
+        self.remove(slot)
+        name, veth, subnet = self.namespace(slot).name, self.veth(slot), self.subnet
+        inside = [
+            f"addr add {self.address(slot)}/{subnet.prefixlen} dev eth0",
+            "link set lo up",
+            "link set eth0 up",
+            f"route add default via {subnet[1]}",
+        ]
+        outside = [
+            f"link add {veth} type veth peer name eth0 netns {name}",
+            f"link set {veth} master {self.bridge}",
+            f"link set {veth} type bridge_slave isolated on",
+        ]
+        tool("ip", "netns", "add", name)
+        tool("ip", "-batch", "-", said="\n".join(outside) + "\n")
+        tool("ip", "-n", name, "-batch", "-", said="\n".join(inside) + "\n")
+        # Last: what is up is whole.
+        tool("ip", "link", "set", veth, "up")
+
+    def whole(self, slot: int) -> bool:
+        """Whether the slot's namespace is there, and its wire is up."""
+        try:
+            flags = int((INTERFACES / self.veth(slot) / "flags").read_text(), 16)
+        except FileNotFoundError:
+            return False
+        return bool(flags & 1) and self.namespace(slot).exists()
+
+    def remove(self, slot: int) -> None:
+        """No namespace, no wire."""
+        if (INTERFACES / self.veth(slot)).exists():
+            tool("ip", "link", "del", self.veth(slot))
+        if self.namespace(slot).exists():
+            tool("ip", "netns", "del", self.namespace(slot).name)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Alone among all who change this machine's network for windlass."""
+    with ALONE.open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def parse(text: str) -> Subnet:
+    """A subnet as an operator writes it, or Refused."""
+    try:
+        subnet = Subnet(text)
+    except ValueError:
+        raise Refused(f"--gear-network wants one as in {POOL[0]}/{BITS}, not {text!r}") from None
+    if not 8 <= subnet.prefixlen <= 28:
+        raise Refused(f"--gear-network {text}: from /8 to /28, that gears have room")
+    return subnet
+
+
+def others(bridge: str) -> list[Subnet]:
+    """The networks that this machine has routes to, but for the default route."""
+    routes = json.loads(tool("ip", "-4", "-j", "route", "show", "table", "all"))
+    told = (one["dst"] for one in routes if one.get("dev") not in (bridge, "lo"))
+    return [Subnet(dst, strict=False) for dst in told if dst[0].isdigit() and dst != "0.0.0.0/0"]
+
+
+def write_setting(path: str, value: str) -> None:
+    """Set one of the kernel's switches; Refused where that is not allowed."""
+    try:
+        Path(path).write_text(value)
+    except OSError as error:
+        raise Refused(
+            f"cannot set {path} ({error.strerror}); a container needs that right"
+        ) from None
