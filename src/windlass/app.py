@@ -66,14 +66,21 @@ def check(found: State) -> None:
 
 def node_of(settings: Settings) -> Node:
     """The node that the settings name."""
-    setting = NodeSetting(
+    setting = node_setting(settings)
+    node: Node = backend("windlass.nodes", settings.node)(settings.node, setting)
+    return node
+
+
+def node_setting(settings: Settings) -> NodeSetting:
+    """What a node is told of the settings."""
+    return NodeSetting(
         data=settings.data,
         run=run_folder(settings.data),
         sandbox=not settings.insecure_no_sandbox,
         build_env=settings.build_env,
+        share=settings.share,
+        network=settings.gear_network,
     )
-    node: Node = backend("windlass.nodes", settings.node)(settings.node, setting)
-    return node
 
 
 def worker_of(broker: Broker, settings: Settings) -> Worker:

@@ -10,6 +10,7 @@ from typing import Any, Self
 
 from windlass.errors import Refused
 
+SHAREABLE = ("network", "limits", "disk")
 STORES = ("sqlite:///", "postgresql://", "postgres://")
 
 
@@ -64,6 +65,12 @@ class Settings:
         "environment variables that builds may see",
     )
     no_quickstart: bool = setting(False, "do not make the domain demo and the application hello")
+    gear_network: str = setting(
+        "", "as root: the gears' own network, as in 198.18.4.0/22; a free part of 198.18.0.0/15"
+    )
+    share: tuple[str, ...] = setting(
+        (), "as root: what gears need not have of their own: network, limits, disk"
+    )
     insecure_no_sandbox: bool = setting(
         False, "run gears without a sandbox; only for your own code"
     )
@@ -120,6 +127,8 @@ class Settings:
             raise Refused("--keep-steps is 0 or more hours")
         if not self.keep_jobs >= 1:  # for a day an Idempotency-Key leads to its job
             raise Refused("--keep-jobs is 1 day or more")
+        if unknown := set(self.share) - set(SHAREABLE):
+            raise Refused(f"--share is {', '.join(SHAREABLE)}, not {sorted(unknown)[0]!r}")
         if not self.shares:
             raise Refused("--tubes names at least one tube, as in default or fast:4,slow")
         return self

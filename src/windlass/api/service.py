@@ -12,7 +12,7 @@ from windlass.api.requests import Asked
 from windlass.api.versions import VERSIONS
 from windlass.api.wire import VERSION, Json
 
-LINKS = ("user", "cartridges", "domains", "applications", "jobs", "schema")
+LINKS = ("user", "cartridges", "nodes", "domains", "applications", "jobs", "schema")
 MEDIA = "application/vnd.oai.openapi+json"
 REFERENCE = "#/components/schemas/{name}"
 

@@ -13,6 +13,8 @@ from windlass.model.accounts import Token, User
 from windlass.model.applications import Application, AppState, Domain, host_of
 from windlass.model.cartridges import Cartridge
 from windlass.model.gears import InstanceReport, InstanceState
+from windlass.model.isolation import Aspect
+from windlass.model.sizes import SIZES, Size
 from windlass.settings import Settings, address
 from windlass.store.applications import Release
 from windlass.store.jobs import View
@@ -91,6 +93,27 @@ def cartridge(one: Cartridge, catalog: Catalog) -> Json:
         "category": one.category,
         "available": not missing,
         "missing": missing,
+    }
+
+
+def node(id: str, gears: int, aspects: Sequence[Aspect], urls: Urls) -> Json:
+    """A node, and what each of its gears has for itself."""
+    return {
+        "id": id,
+        "url": urls.to("nodes", id),
+        "gears": gears,
+        "sizes": {one.name: size(one) for one in SIZES.values()},
+        "isolation": {one.name: {"kept": one.kept, "note": one.note} for one in aspects},
+    }
+
+
+def size(one: Size) -> Json:
+    """What a gear of this size may use."""
+    return {
+        "memory": one.memory,
+        "disk": one.disk,
+        "processes": one.processes,
+        "cores": one.cores,
     }
 
 

@@ -53,7 +53,12 @@ def before_up(settings: Settings, routed: bool) -> Iterator[Check]:
 
 def needs_sandbox(settings: Settings) -> bool:
     """Whether gears will run on this machine, each in a sandbox."""
-    return settings.node.startswith("local:") and not settings.insecure_no_sandbox
+    return on_this_machine(settings) and not settings.insecure_no_sandbox
+
+
+def on_this_machine(settings: Settings) -> bool:
+    """Whether gears will run here, and not only be pretended."""
+    return settings.node.startswith("local:")
 
 
 def data_writable(data: Path) -> Check:

@@ -1,25 +1,16 @@
 """`windlassd doctor`: look at all that must be well on this machine."""
 
 import asyncio
-import os
 import sys
 from collections.abc import Iterator
 
-from windlass.daemon import checks
+from windlass.daemon import apart, checks
 from windlass.daemon.checks import Check
 from windlass.daemon.options import takes
 from windlass.daemon.say import say
 from windlass.daemon.standing import Standing
 from windlass.daemon.supervision import routed
 from windlass.settings import Settings
-
-APART = (
-    "as root: each gear has a user of its own and sees only its own files; all share the network"
-)
-TOGETHER = (
-    "as an ordinary user: gears share your user and your network, and see only their own files; "
-    "run only applications that you trust, or start windlassd as root"
-)
 
 
 @takes()
@@ -28,8 +19,9 @@ def doctor(settings: Settings) -> None:
     found = list(looked_at(settings))
     width = max(len(check.name) for check in found)
     for check in found:
-        say(f"{'problem' if check.trouble else 'ok':7}  {check.name:{width}}  {sentence(check)}")
-    say(f"{'note':7}  {'sharing':{width}}  {APART if os.geteuid() == 0 else TOGETHER}")
+        say(f"{'problem' if check.trouble else 'ok':8} {check.name:{width}}  {sentence(check)}")
+    for one in apart.sharing(settings) if checks.on_this_machine(settings) else ():
+        say(f"{one.kept:8} {one.name:{width}}  {one.note}")
     sys.exit(1 if any(check.trouble for check in found) else 0)
 
 
@@ -39,6 +31,9 @@ def looked_at(settings: Settings) -> Iterator[Check]:
     yield checks.sockets_short(settings.data)
     if checks.needs_sandbox(settings):
         yield checks.sandbox()
+        yield apart.gears(settings)
+    if checks.on_this_machine(settings):
+        yield asyncio.run(apart.left_behind(settings))
     yield checks.system_python()
     yield checks.program("git", "people deploy with it")
     if not checks.not_running(settings.data).trouble:

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from windlass.app import node_of
 from windlass.daemon import supervision
 from windlass.daemon.options import DATA, takes
 from windlass.daemon.say import say
@@ -12,6 +13,7 @@ from windlass.daemon.standing import Process, Standing, alone
 from windlass.daemon.supervision import counted
 from windlass.errors import Refused
 from windlass.folders import remove_run_folder
+from windlass.nodes.local.node import LocalNode
 from windlass.settings import Settings
 
 PATIENCE = 45.0  # seconds that a broker has to finish what it does; then it must go
@@ -34,9 +36,20 @@ async def taken_down(settings: Settings) -> list[str]:
         for child in standing.children.values():
             child.signal(signal.SIGKILL)  # of an `up` that was killed
         done += await supervision.stop(standing.settings)
+        await strike(standing.settings)
         remove_run_folder(settings.data)
         Standing(standing.settings).write()
     return done
+
+
+async def strike(settings: Settings) -> None:
+    """Leave no namespace, mount, rule or control group of a gear."""
+    node = node_of(settings)
+    try:
+        if isinstance(node, LocalNode):
+            await node.strike()
+    finally:
+        await node.close()
 
 
 def stop_broker(standing: Standing) -> list[str]:

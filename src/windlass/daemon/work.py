@@ -12,8 +12,8 @@ from windlass.daemon.loops import run_for_long
 from windlass.daemon.options import takes
 from windlass.daemon.signals import Stop
 from windlass.daemon.standing import as_it_stands
+from windlass.daemon.tidying import keep_tidy
 from windlass.engine.worker import Worker
-from windlass.operations.strays import keep_tidy
 from windlass.settings import Settings
 
 LAST_WORDS = 4.0  # seconds to hand over what we have, once we are to leave now

@@ -8,6 +8,7 @@ from windlass.engine.lease import Lease
 from windlass.model.cartridges import Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, Place
 from windlass.model.ids import GearId, ReleaseId
+from windlass.model.isolation import Aspect
 
 
 class Node(Protocol):
@@ -58,6 +59,15 @@ class Node(Protocol):
 
     async def gears(self) -> set[GearId]:
         """The gears that are there, also half-made ones."""
+
+    async def over(self) -> set[GearId]:
+        """The gears that have filled more than their size, where nothing but us stops them."""
+
+    async def sweep(self) -> list[str]:
+        """Take away what gears that are gone have left behind; what was taken, in words."""
+
+    async def isolation(self) -> tuple[Aspect, ...]:
+        """What each gear has for itself here, and what it shares."""
 
     async def close(self) -> None:
         """Let go of connections and threads; gears go on."""

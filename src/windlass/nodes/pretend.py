@@ -12,6 +12,7 @@ from windlass.errors import LeaseLost, Refused, Transient
 from windlass.model.cartridges import Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, InstanceReport, InstanceState, Place
 from windlass.model.ids import GearId, InstanceId, ReleaseId
+from windlass.model.isolation import Aspect
 
 State = dict[str, Any]  # as JSON has it
 HOST = "127.0.0.1"
@@ -59,7 +60,8 @@ class PretendNode:
         """Let a call fail `times` times, or for ever.
 
         `call` is a method's name and `on` a gear, cartridge or release, or "*" for any. `error`
-        is "refused" or "transient"; "crashed" on "observe" lets instances look crashed.
+        is "refused" or "transient"; "crashed" on "observe" lets instances look crashed, "full" on
+        "over" lets a gear's disk be too full.
         """
         with self.store.change() as state:
             state["faults"].append({"call": call, "on": on, "error": error, "times": times})
@@ -156,6 +158,19 @@ class PretendNode:
         """See Node."""
         with self.store.change() as state:
             return {GearId(id) for id in state["gears"]}
+
+    async def over(self) -> set[GearId]:
+        """See Node."""
+        with self.store.change() as state:
+            return {GearId(id) for id in state["gears"] if planted(state, "over", {id}, {"full"})}
+
+    async def sweep(self) -> list[str]:
+        """See Node; a gear that is pretended leaves nothing."""
+        return []
+
+    async def isolation(self) -> tuple[Aspect, ...]:
+        """See Node; what runs nothing shares nothing."""
+        return ()
 
     async def close(self) -> None:
         """See Node."""

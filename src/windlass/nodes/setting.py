@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-SHAREABLE = ("network", "limits", "disk")
 BUILD_ENV = ("PIP_*", "UV_*", "npm_config_*", "*_PROXY", "*_proxy", "SSL_CERT_*")
 
 
@@ -14,6 +13,6 @@ class NodeSetting:
     data: Path  # everything that is kept
     run: Path  # sockets; short, since a socket's path has at most 107 bytes
     sandbox: bool = True
-    share: tuple[str, ...] = ()  # of SHAREABLE: what root's gears need not have of their own
+    share: tuple[str, ...] = ()  # what root's gears need not have: network, limits, disk
     network: str = ""  # of gears; a free one if empty
     build_env: tuple[str, ...] = BUILD_ENV  # the operator's variables that builds may see

@@ -50,6 +50,16 @@ class StopApplication(OnPresent):
 
 
 @dataclass(frozen=True)
+class StopFull(StopApplication):
+    """An application whose gear has filled more than its size stops, and keeps its files."""
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return f"Stop application {self.name}, whose disk is full"
+
+
+@dataclass(frozen=True)
 class RestartApplication(OnPresent):
     """New processes take over from the old ones, and no request is lost."""
 

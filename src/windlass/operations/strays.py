@@ -1,7 +1,5 @@
 """Gears that are on a node and that nobody knows of: found by housekeeping, removed by a job."""
 
-import asyncio
-import random
 from dataclasses import dataclass
 
 import structlog
@@ -10,11 +8,9 @@ from windlass.broker import Broker
 from windlass.engine.job import Asker, Request
 from windlass.engine.operation import Operation, Plan
 from windlass.engine.scope import Scope
-from windlass.errors import WindlassError
 from windlass.model.ids import GearId, NodeId
 from windlass.operations.steps import RemoveGear
 
-PAUSE = 60.0  # seconds between looks, about; a stray is one that two looks in a row have found
 KEEPER = "windlass"  # who asks
 
 Stray = tuple[NodeId, GearId]
@@ -45,19 +41,11 @@ class RemoveStray(Operation[Broker]):
             yield RemoveGear(self.gear, self.node)
 
 
-async def keep_tidy(broker: Broker) -> None:
-    """Look again and again, until cancelled."""
-    before: set[Stray] = set()
-    while True:
-        await asyncio.sleep(PAUSE * random.uniform(0.8, 1.2))
-        try:
-            before = await tidy(broker, before)
-        except WindlassError as error:
-            log.warning("strays.unseen", why=str(error))
-
-
 async def tidy(broker: Broker, before: set[Stray]) -> set[Stray]:
-    """Ask for the removal of those that were strays before and still are; all that are now."""
+    """Ask for the removal of those that were strays before and still are; all that are now.
+
+    Once is not enough: a gear may have been on its way.
+    """
     found = await strays(broker)
     for node, gear in sorted(found & before):
         log.warning("gear.stray", gear=gear, node=node)

@@ -8,7 +8,6 @@ import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 
 from windlass.errors import Refused, Transient
 from windlass.model.sizes import MIB, Size
@@ -17,14 +16,6 @@ from windlass.nodes.local.tools import tool
 
 OPTIONS = "loop,nosuid,nodev,noatime,discard"
 BLOCK = 512  # bytes, in which the system tells what a file takes
-
-
-@dataclass(frozen=True)
-class Usage:
-    """What a gear's disk holds and could hold, in bytes."""
-
-    used: int
-    most: int
 
 
 def add(home: Home, size: int) -> None:
@@ -54,6 +45,12 @@ def mount(home: Home) -> None:
             ) from None
 
 
+def tried(home: Home, size: int) -> None:
+    """Make a disk and take it away again; Refused where that is not possible here."""
+    add(home, size)
+    remove(home)
+
+
 def mounted(home: Home) -> bool:
     """Whether the image is there where the gear looks for it."""
     return home.disk.is_mount()
@@ -65,13 +62,17 @@ def remove(home: Home) -> None:
         tool("umount", "--lazy", str(home.disk))
 
 
-def usage(home: Home, most: int) -> Usage:
-    """What the gear has written, and the most that it may."""
+def used(home: Home) -> int:
+    """The bytes that the gear has written."""
     if mounted(home):
         told = os.statvfs(home.disk)
-        free, whole = told.f_bavail * told.f_frsize, told.f_blocks * told.f_frsize
-        return Usage(whole - free, whole)
-    return Usage(taken(str(home.disk)), most)
+        return (told.f_blocks - told.f_bfree) * told.f_frsize
+    return taken(str(home.disk))
+
+
+def over(home: Home, size: Size) -> bool:
+    """Whether the gear has filled more than its size, on a disk that it shares."""
+    return used(home) > size.disk
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from windlass.errors import OverLimit, Refused
 from windlass.nodes.local.files import read_json, write_json
@@ -30,6 +31,7 @@ NAMESPACES = Path("/run/netns")  # where `ip netns` has them
 INTERFACES = Path("/sys/class/net")
 FORWARDING = "/proc/sys/net/ipv4/conf/{}/forwarding"
 ALONE = Path("/run/windlass.network.lock")  # of all installations of this machine
+MARK = "windlass:"
 METADATA = "169.254.0.0/16"  # where clouds tell a machine its secrets
 
 
@@ -53,8 +55,8 @@ class Network:
 
     @property
     def alias(self) -> str:
-        """What `ip link` tells of the bridge: whose it is, in a word without blanks."""
-        return f"windlass:{self.record.parent}".replace(" ", "_")[:200]
+        """What `ip link` tells of the bridge: whose it is."""
+        return MARK + quote(str(self.record.parent))
 
     @property
     def subnet(self) -> Subnet:
@@ -182,18 +184,16 @@ class Network:
         for slot in self.slots():
             self.remove(slot)
         with alone():
-            if (INTERFACES / self.bridge).exists():
+            there = (INTERFACES / self.bridge).exists()
+            if there:
                 tool("ip", "link", "del", self.bridge)
                 gone.append(f"bridge {self.bridge}")
-            if self.known() and self.has_rules():
+            # Where there never was such a network there need not be the program either.
+            if (there or self.record.exists()) and self.has_rules():
                 tool("nft", "delete", "table", "inet", self.table)
                 gone.append(f"rules {self.table}")
             self.close_uplinks()
         return gone
-
-    def known(self) -> bool:
-        """Whether there was ever such a network."""
-        return self.record.exists()
 
     def close_uplinks(self) -> None:
         """Forwarding as it was before us."""
@@ -252,6 +252,17 @@ class Network:
             tool("ip", "link", "del", self.veth(slot))
         if self.namespace(slot).exists():
             tool("ip", "netns", "del", self.namespace(slot).name)
+
+
+def orphans() -> list[Network]:
+    """The networks of installations whose data folder is not there any more."""
+    found = []
+    for path in INTERFACES.glob("wl*/ifalias"):
+        mark, _, data = path.read_text().strip().partition(MARK)
+        if not mark and data and not Path(unquote(data)).exists():
+            record = Path(unquote(data)) / "network.json"
+            found.append(Network(path.parent.name.removeprefix("wl"), record))
+    return found
 
 
 @contextmanager

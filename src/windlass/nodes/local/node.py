@@ -11,7 +11,8 @@ from windlass.errors import Refused
 from windlass.model.cartridges import Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, Place
 from windlass.model.ids import GearId, ReleaseId
-from windlass.nodes.local import builds, disks, homes, leftovers, reports, shared
+from windlass.model.isolation import Aspect
+from windlass.nodes.local import builds, disks, homes, isolation, leftovers, reports, shared
 from windlass.nodes.local.fence import Fence, Held
 from windlass.nodes.local.files import in_thread
 from windlass.nodes.local.ground import Gate, Ground
@@ -139,6 +140,27 @@ class LocalNode:
         """See Node."""
         folder = self.ground.layout.gears
         return {GearId(path.name) for path in folder.iterdir()} if folder.is_dir() else set()
+
+    async def over(self) -> set[GearId]:
+        """See Node."""
+        return await in_thread(self.pool, self.filled)
+
+    def filled(self) -> set[GearId]:
+        """The gears that use more of a shared disk than their size."""
+        if self.ground.apart("disk") or not self.ground.layout.gears.is_dir():
+            return set()
+        there = homes.housed(self.ground)
+        full = (one for one in there if disks.over(self.ground.home(one.id), one.size))
+        return {one.id for one in full}
+
+    async def sweep(self) -> list[str]:
+        """See Node."""
+        self.furnish()
+        return await in_thread(self.pool, leftovers.sweep, self.ground)
+
+    async def isolation(self) -> tuple[Aspect, ...]:
+        """See Node."""
+        return isolation.aspects(self.ground)
 
     async def close(self) -> None:
         """See Node."""

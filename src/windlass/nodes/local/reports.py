@@ -78,7 +78,7 @@ async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Plac
         variables=published(home),
         instances=tuple(instances),
         memory=await in_thread(ground.pool, memory_of, ground, gear, programs(states, gear)),
-        disk=(await in_thread(ground.pool, disks.usage, home, size.disk)).used,
+        disk=await in_thread(ground.pool, disks.used, home),
         kills=killed,
     )
 
