@@ -18,7 +18,8 @@ from windlass.errors import Refused, TooLarge, Transient
 MEMBERS = 50_000
 UNPACKED = 1 << 30  # bytes, all files together
 ONE_READ = 1 << 20  # bytes; tarfile reads a member's extended header in one go, into memory
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+OURS = (errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM)  # not the archive's fault
 BROKEN = (tarfile.TarError, EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
 
 
@@ -65,7 +66,9 @@ def opened(path: Path) -> Iterator[tarfile.TarFile]:
             with tarfile.open(fileobj=forward, mode="r:") as archive:
                 yield archive
     except BROKEN as error:
-        if isinstance(error, OSError) and error.errno in FULL:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            raise  # whoever knows whose disk it is says so
+        if isinstance(error, OSError) and error.errno in OURS:
             raise Transient(f"the archive cannot be unpacked here: {error}") from None
         raise Refused(f"this is not a tar archive that can be read: {error}") from None
 

@@ -1,5 +1,6 @@
-"""The local node as an ordinary user runs it."""
+"""The local node as an ordinary user runs it: its gears share a uid and a network, and no more."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,37 +13,16 @@ import pytest
 
 NOBODY = 65534
 PYTHON = "/usr/bin/python3"  # ours may lie below a folder that nobody may enter
-IMPORT = "import windlass.nodes.local.node"
-LIFE = """
-import asyncio, sys
-from pathlib import Path
-from windlass.engine.lease import Lease
-from windlass.model.cartridges import read_manifest
-from windlass.model.gears import Gear, Instance
-from windlass.nodes.local.node import LocalNode
-from windlass.nodes.setting import NodeSetting
+BUILD = (
+    "#!/bin/sh\nmkdir $HOME/locked && touch $HOME/locked/x && chmod 000 $HOME/locked\n"
+    "[ ! -f build.sh ] || exec sh build.sh\n"
+)
+CONTROL = (
+    "#!/bin/sh\n[ ! -f start.sh ] || exec sh start.sh\n"
+    '[ $WORD ] && exec python3 -m http.server --bind "$HOST" "$PORT"\n'
+)
 
-async def live(folder):
-    node = LocalNode("local:", NodeSetting(folder / "data", folder / "run"))
-    gear, by = Gear("g1", "a1", 1), Lease("w", 1, 1)
-    little = read_manifest('name = "little"', folder / "little")
-    try:
-        await node.create(gear, by)
-        await node.install(gear, little, by)
-        await node.publish(gear, {"WORD": "word"}, by)
-        await node.build(gear, little, "r1", None, by)
-        await node.serve(gear, little, [Instance("i1", "r1")], by)
-        async with asyncio.timeout(60):
-            while (await node.observe("g1")).instances[0].state != "up":
-                await asyncio.sleep(0.05)
-        await node.remove("g1", by)
-        print("lived", await node.gears())
-    finally:
-        await node.shutdown()
-        await node.close()
-
-asyncio.run(live(Path(sys.argv[1])))
-"""
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")
 
 
 def as_nobody(code: str, *args: str) -> subprocess.CompletedProcess[str]:
@@ -65,18 +45,37 @@ def folder() -> Iterator[Path]:
     """A folder of nobody's, with a cartridge in it."""
     folder = Path(tempfile.mkdtemp(prefix="w"))
     (folder / "little" / "bin").mkdir(parents=True)
-    build = "#!/bin/sh\nmkdir $HOME/locked && touch $HOME/locked/x && chmod 000 $HOME/locked\n"
-    (folder / "little" / "bin" / "build").write_text(build)
-    control = '#!/bin/sh\n[ $WORD ] && exec python3 -m http.server --bind "$HOST" "$PORT"\n'
-    (folder / "little" / "bin" / "control").write_text(control)
+    (folder / "little" / "bin" / "build").write_text(BUILD)
+    (folder / "little" / "bin" / "control").write_text(CONTROL)
     os.chown(folder, NOBODY, NOBODY)
     yield folder
     shutil.rmtree(folder)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another")
-def test_an_ordinary_user_can_run_gears(folder):
-    if as_nobody(IMPORT).returncode != 0:
+def lived(scenario: str, folder: Path) -> object:
+    """What a scenario of lives.py comes to."""
+    if as_nobody("import nodes.lives").returncode != 0:
         pytest.skip(f"{PYTHON} of an ordinary user cannot import windlass here")
-    done = as_nobody(LIFE, str(folder))
-    assert done.stdout == "lived set()\n", done.stderr
+    done = as_nobody("import nodes.lives; nodes.lives.main()", scenario, str(folder))
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_ordinary_user_can_run_gears(folder):
+    assert lived("simple", folder) == []
+
+
+def test_a_gear_sees_and_signals_no_other(folder):
+    assert lived("spy", folder)["read"] == []
+
+
+def test_a_fork_bomb_has_the_processes_of_its_size(folder):
+    assert lived("bomb", folder) is True
+
+
+def test_an_endless_allocation_ends_at_its_size(folder):
+    assert "MemoryError" in lived("hoard", folder)
+
+
+def test_a_gear_that_has_filled_its_disk_is_found(folder):
+    assert lived("fill", folder) == ["g1"]

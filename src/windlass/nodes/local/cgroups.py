@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from windlass.errors import Refused
+from windlass.errors import Refused, Transient
 from windlass.model.ids import GearId
 from windlass.model.sizes import Size
 
@@ -160,7 +160,7 @@ class Cgroups:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
             if time.monotonic() > end:
-                raise Refused(f"processes of gear {gear} do not die: {sorted(pids)[:5]}")
+                raise Transient(f"processes of gear {gear} do not die: {sorted(pids)[:5]}")
             time.sleep(LOOK_AGAIN)
 
     def members(self, gear: GearId) -> set[int]:

@@ -4,11 +4,11 @@ The image is sparse: it takes of the machine's disk what the gear has written, a
 the gear has deleted.
 """
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from windlass.archives import NO_ROOM
 from windlass.errors import Refused, Transient
 from windlass.model.sizes import MIB, Size
 from windlass.nodes.local.layout import Home
@@ -77,12 +77,14 @@ def over(home: Home, size: Size) -> bool:
 
 @contextmanager
 def room(home: Home, size: Size) -> Iterator[None]:
-    """Refused, with what to do, where the gear's disk has no room for what is done within."""
+    """Where there is no room for what is done within: Refused, with what to do, or Transient."""
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT) or not mounted(home):
+        if error.errno not in NO_ROOM:
             raise
+        if not mounted(home):
+            raise Transient(f"the disk of this machine is full: {error}") from None
         raise Refused(
             f"the gear's disk is full: a {size.name} gear has {size.disk // MIB} MiB; delete files "
             "in its data folder, or keep fewer or smaller releases"

@@ -10,7 +10,7 @@ from windlass.model.gears import Instance
 from windlass.model.ids import GearId, InstanceId
 from windlass.nodes.local import ports
 from windlass.nodes.local.fence import Held
-from windlass.nodes.local.files import read_json, write_json
+from windlass.nodes.local.files import in_thread, read_json, write_json
 from windlass.nodes.local.ground import Gate, Ground
 from windlass.nodes.local.homes import release_bind
 from windlass.nodes.local.layout import Home
@@ -104,6 +104,8 @@ async def stop(
     gone = present(home, held.gear, supervisor) - set(but)
     held.check()
     await asyncio.gather(*(supervisor.remove(program_name(held.gear, one)) for one in gone))
+    if not but and ground.cgroups is not None:
+        await in_thread(ground.pool, ground.cgroups.kill, held.gear)  # what is slow in dying
     prefix = program_name(held.gear, InstanceId(""))
     ports.release(ground.layout, prefix, {program_name(held.gear, one) for one in but})
     for one in gone:
