@@ -26,6 +26,7 @@ DEADLINE = 60.0
 BY = Lease(WorkerId("w"), JobId(10), 1)
 EARLIER = [Lease(WorkerId("w"), JobId(9), 7), Lease(WorkerId("v"), JobId(10), 0)]
 LATER = Lease(WorkerId("w"), JobId(10), 2)
+PARTS = {"files", "user", "network", "memory", "processes", "cpu", "disk"}
 CONTROL = '#!/bin/sh\nexec python3 -m http.server --bind "$HOST" "$PORT"\n'
 
 
@@ -197,6 +198,13 @@ async def test_a_gear_that_serves_is_removed_whole(node, made, cartridge):
     await node.serve(made, cartridge, [Instance(instance_id(), release)], BY)
     await node.remove(made.id, BY)
     assert await node.observe(made.id) == GearReport(made.id, present=False)
+
+
+async def test_what_nobody_has_left_or_filled_is_nothing(node, made):
+    assert await node.sweep() == []
+    assert await node.over() == set()
+    kept = {one.name: one.kept for one in await node.isolation()}
+    assert set(kept) in (set(), PARTS)
 
 
 async def every_change(node: Node, gear: Gear, cartridge: Cartridge, by: Lease) -> int:

@@ -1,0 +1,65 @@
+"""The gears' network: which addresses, and what is left of it."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from windlass.errors import OverLimit, Refused
+from windlass.nodes.local.network import INTERFACES, POOL, Network, orphans, others, parse
+
+ROOT = os.geteuid() == 0
+
+
+def network(tmp_path: Path, subnet: str = "198.18.4.0/28") -> Network:
+    (tmp_path / "network.json").write_text(json.dumps({"subnet": subnet, "forwarding": []}))
+    return Network("abcdef", tmp_path / "network.json")
+
+
+def test_a_slot_has_an_address_until_the_network_is_full(tmp_path) -> None:
+    mine = network(tmp_path)
+    assert mine.gateway == "198.18.4.1"
+    assert [mine.address(slot) for slot in (0, 12)] == ["198.18.4.2", "198.18.4.14"]
+    with pytest.raises(OverLimit, match="room for 13 gears"):
+        mine.address(13)
+
+
+def test_names_fit_into_what_the_kernel_takes(tmp_path) -> None:
+    assert len(network(tmp_path).veth(9999)) <= 15
+
+
+@pytest.mark.parametrize("text", ["x", "10.0.0.1/8", "10.0.0.0/30", "0.0.0.0/0", "fd00::/64"])
+def test_what_is_no_network_for_gears_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="--gear-network"):
+        parse(text)
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has networks")
+def test_one_that_the_machine_has_already_is_refused_and_another_one_found(tmp_path) -> None:
+    taken = next(one for one in others("none") if one.prefixlen > 8)
+    with pytest.raises(Refused, match="overlaps"):
+        Network("abcdef", tmp_path / "network.json", str(taken)).choose(None)
+    found = Network("abcdef", tmp_path / "network.json").choose(None)
+    assert found.subnet_of(POOL) and not any(one.overlaps(found) for one in others("none"))
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has networks")
+def test_what_a_data_folder_that_is_gone_has_left_is_found(tmp_path) -> None:
+    folder = tmp_path / "a folder"
+    folder.mkdir()
+    mine = Network(f"{os.getpid():06x}"[-6:], folder / "network.json")
+    mine.ensure()
+    mine.add(3)
+    assert mine.id not in [one.id for one in orphans()]
+    shutil.rmtree(folder)
+    [left] = [one for one in orphans() if one.id == mine.id]
+    assert left == mine
+    assert left.strike() == [
+        f"namespace {mine.bridge}-3",
+        f"bridge {mine.bridge}",
+        f"rules {mine.table}",
+    ]
+    assert left.strike() == []
+    assert not (INTERFACES / mine.bridge).exists()
