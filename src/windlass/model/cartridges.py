@@ -23,6 +23,7 @@ class Cartridge:
     health_path: str = "/"
     health_grace: float = 30.0  # seconds from start to the first answer
     needs: tuple[str, ...] = ()  # programs that the machine must have
+    builds: tuple[str, ...] = ()  # files without which `bin/build` has nothing to do; none: always
 
 
 def read_manifest(text: str, folder: Path) -> Cartridge:
@@ -39,6 +40,7 @@ def read_manifest(text: str, folder: Path) -> Cartridge:
             health_path=health.get("path", "/"),
             health_grace=float(health.get("grace", 30)),
             needs=tuple(manifest.get("needs", ())),
+            builds=tuple(manifest.get("build", {}).get("when", ())),
         )
     except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError) as error:
         raise Refused(

@@ -36,7 +36,7 @@ class Ended:
 async def launch(held: Held, what: Launch, log: Path | None = None) -> Ended:
     """Run a confined program to its end."""
     with tempfile.TemporaryFile() as stdin:
-        stdin.write(what.record().encode())
+        stdin.write(os.fsencode(what.record()))
         stdin.seek(0)
         return await run(held, launcher("-"), stdin=stdin.fileno(), log=log)
 

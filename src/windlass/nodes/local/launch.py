@@ -7,62 +7,98 @@ Needs nothing but the standard library: it starts with every instance and every 
 """
 
 # ruff: noqa: PTH102, PTH112, PTH123, PTH208
-# No pathlib: it would cost every start of an instance 10 ms.
+# Each of json, pathlib, signal and typing would cost every start of a program 10 ms or more.
 import ctypes
-import json
 import os
 import resource
-import signal
 import sys
-from typing import Any
 
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
+SIGTERM, SIG_IGN = 15, ctypes.c_void_p(1)
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 FIRST_TO_GO = 200  # of 1000: where memory is short, gears are killed before the broker
 NICE = 5  # where gears have no share of processor time, the broker comes before them
+
+
+class Record:
+    """What we are to become: entries `name=value`, each ended by a NUL; a name may come often."""
+
+    def __init__(self, told: bytes) -> None:
+        self.told: dict[str, list[str]] = {}
+        for entry in told.decode(errors="surrogateescape").split("\0"):
+            name, _, value = entry.partition("=")
+            self.told.setdefault(name, []).append(value)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of a name, in order."""
+        return self.told.get(name, [])
+
+    def one(self, name: str) -> "str | None":
+        """The value of a name, if there is one."""
+        return self.told[name][0] if name in self.told else None
+
+    def pairs(self, name: str) -> list[tuple[str, str]]:
+        """Values that are pairs themselves: `KEY=VALUE`."""
+        return [(one.partition("=")[0], one.partition("=")[2]) for one in self.all(name)]
+
+
+class Bind:
+    """A file or folder that the program sees at `target`."""
+
+    def __init__(self, source: str, target: str, how: str) -> None:
+        self.source, self.target, self.how = source, target, how
 
 
 def main() -> None:
     """Read the record and become what it tells of."""
     os.umask(0o022)
     record = read(sys.argv[1])
-    runs = None
-    if record["runs"]:
-        runs = os.open(record["runs"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        os.write(runs, f"start {killed(record['kills'])}\n".encode())
-        os.set_inheritable(runs, True)
-    env = {**variables(record["variables"]), **record["env"]}
+    runs = note_start(record)
+    env = {**variables(record.one("variables")), **dict(record.pairs("env"))}
     join(record)
-    binds = record["binds"]
-    if record["uid"] is not None and binds:
-        binds = within_reach(binds, record["foreign"])
-    for name, value in record["limits"].items():
-        limit(getattr(resource, f"RLIMIT_{name}"), value)
-    if record["uid"] is not None:
+    binds = list(map(Bind, record.all("source"), record.all("target"), record.all("how")))
+    uid = record.one("uid")
+    if uid is not None and binds:
+        within_reach(binds, record.all("foreign"))
+    for name, value in record.pairs("limit"):
+        limit(getattr(resource, f"RLIMIT_{name}"), int(value))
+    if uid is not None:
         os.setgroups([])
-        os.setgid(record["uid"])
-        os.setuid(record["uid"])
-    if record["bwrap"] is None:
+        os.setgid(int(uid))
+        os.setuid(int(uid))
+    argv, directory = record.all("argv"), record.all("directory")[0]
+    if record.one("program") is None:
         # A program that goes into the background must not keep the gear's lock with it.
         os.closerange(3, 4096)
-        os.chdir(record["directory"])
-        os.execvpe(record["argv"][0], record["argv"], env)
+        os.chdir(directory)
+        os.execvpe(argv[0], argv, env)
     enter(record, binds, env, runs)
 
 
-def read(where: str) -> Any:
+def read(where: str) -> Record:
     """The record; what came by stdin is gone from there for the program."""
     if where != "-":
-        with open(where) as file:
-            return json.load(file)
-    record = json.load(sys.stdin)
+        with open(where, "rb") as file:
+            return Record(file.read())
+    record = Record(sys.stdin.buffer.read())
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     return record
 
 
-def killed(kills: str | None) -> int:
+def note_start(record: Record) -> "int | None":
+    """Write down that a run begins; bubblewrap will write there how it ended."""
+    path = record.one("runs")
+    if path is None:
+        return None
+    runs = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+    os.write(runs, f"start {killed(record.one('kills'))}\n".encode())
+    os.set_inheritable(runs, True)
+    return runs
+
+
+def killed(kills: "str | None") -> int:
     """How many processes of the gear were killed for want of memory until now."""
     if kills is not None:
         with open(kills) as file:
@@ -72,23 +108,23 @@ def killed(kills: str | None) -> int:
     return 0
 
 
-def join(record: Any) -> None:
+def join(record: Record) -> None:
     """Enter the gear's control groups and its network; whoever cannot must not run at all."""
-    for door in record["groups"]:
+    for door in record.all("group"):
         with open(door, "w") as file:
             file.write(str(os.getpid()))
-    if record["network"] is not None:
-        libc = ctypes.CDLL(None, use_errno=True)
-        space = os.open(record["network"], os.O_RDONLY | os.O_CLOEXEC)
-        call(libc.setns(space, CLONE_NEWNET), "the gear's network")
+    network = record.one("network")
+    if network is not None:
+        space = os.open(network, os.O_RDONLY | os.O_CLOEXEC)
+        call(libc().setns(space, CLONE_NEWNET), "the gear's network")
         os.close(space)
-    if not record["groups"]:
+    if not record.all("group"):
         os.nice(NICE)
     with open("/proc/self/oom_score_adj", "w") as file:
         file.write(str(FIRST_TO_GO))
 
 
-def variables(folder: str | None) -> dict[str, str]:
+def variables(folder: "str | None") -> dict[str, str]:
     """The published variables; once more from the start if they are replaced meanwhile."""
     if folder is None:
         return {}
@@ -118,44 +154,47 @@ def limit(which: int, value: int) -> None:
     resource.setrlimit(which, (allowed, allowed))
 
 
-def within_reach(binds: list[Any], foreign: list[str]) -> list[Any]:
+def libc() -> ctypes.CDLL:
+    """The C library, for what Python has no name for."""
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def within_reach(binds: list[Bind], foreign: list[str]) -> None:
     """Bring every source to where the gear's uid can reach it, in mounts of our own.
 
     The data folder may lie below one that only root may enter.
     """
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(CLONE_NEWNS) != 0:
-        return binds  # a root without that right; well where everybody can reach the data folder
-    call(libc.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "private mounts")
+    c = libc()
+    if c.unshare(CLONE_NEWNS) != 0:
+        return  # a root without that right; well where everybody can reach the data folder
+    call(c.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None), "private mounts")
     # Opened before the tmpfs comes, which may cover them.
-    sources = [os.open(source, os.O_PATH) for source, _, _ in binds]
+    sources = [os.open(bind.source, os.O_PATH) for bind in binds]
     # Not above the data folder, whose mounts we are to find again.
     halls = [one for one in ("/mnt", "/var/tmp", "/media") if os.path.isdir(one)]
     hall = next(one for one in halls if not any(path.startswith(one + "/") for path in foreign))
-    call(libc.mount(b"tmpfs", hall.encode(), b"tmpfs", 0, b"mode=755"), "tmpfs")
-    near = []
-    for number, (fd, (source, target, writable)) in enumerate(zip(sources, binds, strict=True)):
-        here = f"{hall}/{number}"
-        if os.path.isdir(source_of(fd)):
+    call(c.mount(b"tmpfs", hall.encode(), b"tmpfs", 0, b"mode=755"), "tmpfs")
+    for number, (fd, bind) in enumerate(zip(sources, binds, strict=True)):
+        here, there = f"{hall}/{number}", f"/proc/self/fd/{fd}"
+        if os.path.isdir(there):
             os.mkdir(here)
         else:
             os.close(os.open(here, os.O_CREAT | os.O_WRONLY))
-        done = libc.mount(source_of(fd).encode(), here.encode(), None, MS_BIND | MS_REC, None)
-        call(done, f"bind of {source}")
+        done = c.mount(there.encode(), here.encode(), None, MS_BIND | MS_REC, None)
+        call(done, f"bind of {bind.source}")
         os.close(fd)
-        near.append((here, target, writable))
-    let_go(libc, foreign)
-    return near
+        bind.source = here
+    let_go(c, foreign)
 
 
-def let_go(libc: ctypes.CDLL, folders: list[str]) -> None:
+def let_go(c: ctypes.CDLL, folders: list[str]) -> None:
     """Other gears' disks and networks are not to live as long as we, when they are removed."""
     with open("/proc/self/mountinfo", "rb") as file:
         targets = [unescaped(line.split()[4]) for line in file]
     inside = tuple(os.fsencode(one) + b"/" for one in folders)
     for target in targets:
         if (target + b"/").startswith(inside):
-            libc.umount2(target, MNT_DETACH)
+            c.umount2(target, MNT_DETACH)
 
 
 def unescaped(path: bytes) -> bytes:
@@ -163,14 +202,9 @@ def unescaped(path: bytes) -> bytes:
     return path.decode("unicode_escape").encode("latin-1")
 
 
-def fewer(processes: int | None) -> list[str]:
+def fewer(processes: "str | None") -> list[str]:
     """Limit the processes from inside the user namespace, where nobody else's are counted."""
     return [] if processes is None else ["/usr/bin/prlimit", f"--nproc={processes}", "--"]
-
-
-def source_of(fd: int) -> str:
-    """An open file as a path."""
-    return f"/proc/self/fd/{fd}"
 
 
 def call(result: int, what: str) -> None:
@@ -179,14 +213,14 @@ def call(result: int, what: str) -> None:
         raise OSError(ctypes.get_errno(), f"{what}: {os.strerror(ctypes.get_errno())}")
 
 
-def enter(record: Any, binds: list[Any], env: dict[str, str], runs: int | None) -> None:
+def enter(record: Record, binds: list[Bind], env: dict[str, str], runs: "int | None") -> None:
     """Become bubblewrap; its arguments go through memory, where no `ps` shows the variables."""
-    args = [*record["bwrap"]]
+    args = record.all("bwrap")
     if runs is not None:
         args += ["--json-status-fd", str(runs)]
-    for source, target, writable in binds:
-        args += ["--bind" if writable else "--ro-bind", source, target]
-    args += ["--remount-ro", "/", "--chdir", record["directory"], "--clearenv"]
+    for bind in binds:
+        args += [bind.how, bind.source, bind.target]
+    args += ["--remount-ro", "/", "--chdir", record.all("directory")[0], "--clearenv"]
     for name, value in env.items():
         args += ["--setenv", name, value]
     told = os.memfd_create("args", 0)
@@ -194,9 +228,10 @@ def enter(record: Any, binds: list[Any], env: dict[str, str], runs: int | None) 
     os.lseek(told, 0, os.SEEK_SET)
     # The supervisor signals the whole process group. bubblewrap itself must stay, or the
     # program would be killed with it instead of ending in its own time.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    first = ["/usr/bin/env", "--default-signal=TERM", *fewer(record["processes"])]
-    os.execve(record["program"], ["bwrap", "--args", str(told), "--", *first, *record["argv"]], {})
+    libc().signal(SIGTERM, SIG_IGN)
+    first = ["/usr/bin/env", "--default-signal=TERM", *fewer(record.one("processes"))]
+    argv = ["bwrap", "--args", str(told), "--", *first, *record.all("argv")]
+    os.execve(record.all("program")[0], argv, {})
 
 
 if __name__ == "__main__":

@@ -1,12 +1,11 @@
 """What a confined program may see, and the record that the launcher makes true."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from windlass.errors import Refused
@@ -21,6 +20,7 @@ ETC = (
     "protocols", "resolv.conf", "services", "ssl",
 )
 # fmt: on
+SINGLE = ("directory", "uid", "program", "variables", "runs", "processes", "kills", "network")
 INSIDE = "/home/gear"  # where a gear finds its home, whatever the data folder is
 SHARED = "/opt/windlass"
 NEEDED = ("user", "pid")
@@ -65,9 +65,26 @@ class Launch:
     foreign: tuple[str, ...] = ()  # folders whose mounts are other gears' and are let go of
 
     def record(self) -> str:
-        """As the launcher reads it."""
-        binds = [(bind.source, bind.target, bind.writable) for bind in self.binds]
-        return json.dumps({**asdict(self), "binds": binds}, sort_keys=True)
+        """As the launcher reads it: entries `name=value`, each ended by a NUL."""
+        return "".join(f"{name}={value}\0" for name, value in self.entries())
+
+    def entries(self) -> Iterator[tuple[str, object]]:
+        """Everything that there is to tell."""
+        for name, values in (
+            ("argv", self.argv),
+            ("bwrap", self.bwrap or ()),
+            ("env", [f"{key}={value}" for key, value in sorted(self.env.items())]),
+            ("limit", [f"{key}={value}" for key, value in sorted(self.limits.items())]),
+            ("group", self.groups),
+            ("foreign", self.foreign),
+        ):
+            yield from ((name, value) for value in values)
+        for bind in self.binds:
+            yield from (("source", bind.source), ("target", bind.target))
+            yield ("how", "--bind" if bind.writable else "--ro-bind")
+        for name in SINGLE:
+            if (value := getattr(self, name)) is not None:
+                yield (name, value)
 
 
 def launcher(record: str) -> list[str]:

@@ -1,6 +1,7 @@
 """A supervisord of our own: it outlives the process that started it, and so do its programs."""
 
 import asyncio
+import os
 import shlex
 import signal
 import subprocess
@@ -17,7 +18,7 @@ from xmlrpc.client import Fault
 from supervisor.xmlrpc import Faults
 
 from windlass.errors import Refused, Transient
-from windlass.nodes.local.files import in_thread, locked, read_json, write
+from windlass.nodes.local.files import in_thread, locked, write
 from windlass.nodes.local.processes import kill_group, started
 from windlass.nodes.local.rpc import AWAY, server
 from windlass.nodes.local.sandbox import Launch, launcher
@@ -99,8 +100,10 @@ class Supervisor:
 
     def sandboxed(self, name: str) -> bool:
         """Whether SIGTERM is lost that comes before the program is there: bubblewrap ignores it."""
-        record = read_json(self.spot.record(name))
-        return bool(record and record["bwrap"])
+        try:
+            return b"\0program=" in self.spot.record(name).read_bytes()
+        except FileNotFoundError:
+            return False
 
     async def states(self) -> dict[str, Status]:
         """Every program that the supervisor has; none where it does not run."""
@@ -183,7 +186,7 @@ class Supervisor:
     def differs(self, wanted: Program) -> bool:
         """Whether a program of this name is there and is another."""
         try:
-            return self.spot.record(wanted.name).read_text() != wanted.record()
+            return self.spot.record(wanted.name).read_bytes() != os.fsencode(wanted.record())
         except FileNotFoundError:
             return False
 
