@@ -1,0 +1,100 @@
+"""Gears: how soon a new application answers, and what a hundred of them cost the broker."""
+
+import subprocess
+import time
+from itertools import count
+from pathlib import Path
+
+from benchmarks.drains import Reading
+from benchmarks.platform import Platform, free_port, status_of
+from benchmarks.processes import Failed, children, until
+
+FIRST = 60.0  # seconds until the first answer
+LOOK = 0.005  # seconds between two looks for it
+HUNDRED = 100
+numbers = count()
+
+
+def create(there: Platform) -> Reading:
+    """Seconds from asking for an application until it answers 200 at its own host name."""
+    name = f"a{next(numbers)}"
+    began = time.perf_counter()
+    job = there.create(name)
+    until(lambda: there.status(name) == 200, there.up, FIRST, LOOK)
+    took = time.perf_counter() - began
+    steps = there.done(job)["steps"]
+    there.delete(name)
+    return Reading(took, {"steps": {one["kind"]: one["seconds"] for one in steps}})
+
+
+def by_hand(there: Platform) -> Reading:
+    """Seconds until the same server, started in bubblewrap by hand, answers 200."""
+    name = f"a{next(numbers)}"
+    there.done(there.create(name))
+    [record] = (there.data / "supervisor" / "programs").glob("g*.json")
+    port = free_port()
+    argv = by_hand_argv(record, port)
+    began = time.perf_counter()
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            until(lambda: status_of("127.0.0.1", port, "x") == 200, None, FIRST, LOOK)
+            took = time.perf_counter() - began
+        finally:
+            server.kill()
+    there.delete(name)
+    return Reading(took)
+
+
+def by_hand_argv(record: Path, port: int) -> list[str]:
+    """bubblewrap with what an instance's record says, but at a port of this machine."""
+    entries = [one.partition("=") for one in record.read_text().split("\0") if one]
+
+    def told(name: str) -> list[str]:
+        return [value for key, _, value in entries if key == name]
+
+    argv = ["bwrap", *told("bwrap")]
+    for how, source, target in zip(told("how"), told("source"), told("target"), strict=True):
+        argv += [how, source, target]
+    own = {"HOST": "127.0.0.1", "PORT": str(port)}
+    for name, _, value in (one.partition("=") for one in told("env")):
+        argv += ["--setenv", name, own.get(name, value)]
+    return [*argv, "--chdir", *told("directory"), "--", *told("argv")]
+
+
+def hundred(there: Platform) -> Reading:
+    """MiB of the broker (API and worker) with a hundred gears that answer; and of the router."""
+    there.tool("user", "limits", "admin", "--gears", str(2 * HUNDRED), "--storage", "1000")
+    there.done(there.create("many"))
+    path = "/domains/demo/applications/many"
+    there.done(there.call("PUT", f"{path}/cartridges/python", {"scales_to": HUNDRED}))
+    began = time.perf_counter()
+    there.done(there.call("POST", f"{path}/events", {"event": "scale-up", "to": HUNDRED}))
+    took = time.perf_counter() - began
+    up = there.call("GET", path)["instances"]
+    if sum(one["state"] == "up" for one in up) != HUNDRED:
+        raise Failed(f"{len(up)} gears, and not all answer")
+    broker = sum(mebibytes(pid) for pid in children(there.up.popen.pid))
+    router = sum(mebibytes(pid) for pid in named("windlass.daemon.main", "route"))
+    there.delete("many")
+    return Reading(broker, {"router": router, "seconds": round(took, 1)})
+
+
+def mebibytes(pid: int) -> float:
+    """The memory that a process has for itself, and its share of what it shares."""
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+        if line.startswith("Pss:"):
+            return round(int(line.split()[1]) / 1024, 1)
+    raise Failed(f"process {pid} is gone")
+
+
+def named(*words: str) -> list[int]:
+    """The processes with these words on their command line, of this platform or any other."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            told = path.read_text().split("\0")
+        except OSError:
+            continue  # it has just ended
+        if all(word in told for word in words):
+            found.append(int(path.parent.name))
+    return found
