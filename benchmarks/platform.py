@@ -3,7 +3,6 @@
 import base64
 import http.client
 import json
-import os
 import secrets
 import shutil
 import socket
