@@ -31,7 +31,6 @@ class Broker:
     catalog: Catalog
     apps_domain: str
     archives: Path  # folder of uploaded sources, one file a release
-    drain: float = 1.0  # seconds for routers to hear of a switch and for requests on their way
     hooks: Hooks | None = None  # of its operator, here and in its workers
     lease: Lease | None = None
 

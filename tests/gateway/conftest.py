@@ -13,7 +13,8 @@ from aiohttp import web
 from windlass.errors import Transient
 from windlass.gateway.router import Router
 from windlass.gateway.table import Table
-from windlass.model.routes import Route
+from windlass.model.ids import RouterId
+from windlass.model.routes import Route, Snapshot
 
 PATIENT = 15  # seconds; nothing here takes that long unless it hangs
 
@@ -27,7 +28,10 @@ class MemoryRoutes:
         self.rows: list[Route] = []
         self.away = False
         self.reads = 0
+        self.version = 1
+        self.living: dict[str, int] = {}  # the version that each router serves
         self._news = asyncio.Event()
+        self._beat = 0
 
     def answer(self, host: str, *addresses: str) -> None:
         """Let these addresses answer at the host, and tell the routers."""
@@ -36,13 +40,35 @@ class MemoryRoutes:
         self.tell()
 
     def tell(self) -> None:
+        self.version += 1
         self._news.set()
 
-    async def all(self) -> list[Route]:
+    async def all(self, known: int | None) -> Snapshot | None:
         self.reads += 1
+        self._check()
+        return None if known == self.version else Snapshot(self.version, tuple(self.rows))
+
+    async def enter(self, router: RouterId) -> None:
+        self._check()
+        self.living[router] = 0
+
+    async def beat(self, router: RouterId, serves: int, *, quiet: bool) -> dict[RouterId, int]:
+        self._check()
+        if router in self.living:
+            self.living[router] = serves
+        return {RouterId(one): self._beats() for one in self.living}
+
+    async def strike(self, router: RouterId) -> None:
+        self._check()
+        self.living.pop(router, None)
+
+    def _beats(self) -> int:
+        self._beat += 1
+        return self._beat
+
+    def _check(self) -> None:
         if self.away:
             raise Transient("the datastore is away")
-        return list(self.rows)
 
     async def changed(self, patience: float) -> None:
         try:

@@ -6,7 +6,7 @@ import pytest
 
 from windlass.errors import Transient
 from windlass.gateway.table import Table
-from windlass.model.routes import Route
+from windlass.model.routes import Route, Snapshot
 
 
 class GatedRoutes:
@@ -17,12 +17,12 @@ class GatedRoutes:
         self.gate = asyncio.Event()
         self.error = None
 
-    async def all(self):
+    async def all(self, known):
         self.reads += 1
         await self.gate.wait()
         if self.error:
             raise self.error
-        return [Route("Blog.localhost", "blog", (str(self.reads),))]
+        return Snapshot(self.reads, (Route("Blog.localhost", "blog", (str(self.reads),)),))
 
     async def changed(self, patience):
         await asyncio.Event().wait()

@@ -43,7 +43,7 @@ def folder() -> Iterator[Path]:
 async def opened(folder: Path, kill: Kill | None = None) -> AsyncIterator[House]:
     settings = Settings(data=folder, database=f"sqlite:///{folder / 'windlass.db'}", node="local:")
     broker = await open_broker(settings, failing(settings.database_url, kill))
-    house = House(replace(broker, drain=0.0), settings)
+    house = House(broker, settings)
     house.user = USER
     if domain := await house.broker.store.domains.find("demo"):
         house.domain = domain

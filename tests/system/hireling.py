@@ -41,7 +41,7 @@ async def in_a_house(url: str, folder: Path) -> AsyncIterator[Worker]:
     settings = settings_for(folder, url)
     broker = await open_broker(settings)
     node = Gated(settings.node, None)  # type: ignore[arg-type]
-    broker = replace(broker, nodes={LOCAL: node}, drain=0.0)
+    broker = replace(broker, nodes={LOCAL: node})
     yield worker_of(broker, settings)
     await broker.close()
 

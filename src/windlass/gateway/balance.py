@@ -1,18 +1,14 @@
 """Which of an application's addresses gets the next request."""
 
-import time
-from collections.abc import Callable, Collection, Sequence
-
-SICK = 2.0  # seconds that an address is left out after connecting failed
+from collections.abc import Collection, Sequence
 
 
 class Balance:
     """Least requests in flight first, in turn among equals; sick addresses last of all."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self) -> None:
         self._in_flight: dict[str, int] = {}
-        self._sick_until: dict[str, float] = {}
+        self._sick: set[str] = set()
         self._turn = 0
 
     def choose(self, addresses: Sequence[str], tried: Collection[str] = ()) -> str | None:
@@ -23,7 +19,7 @@ class Balance:
         if not left:
             return None
         # When all are sick they are asked nevertheless: one may have come back just now.
-        well = [address for address in left if not self._is_sick(address)] or left
+        well = [address for address in left if address not in self._sick] or left
         self._turn += 1
         first = self._turn % len(well)
         return min(well[first:] + well[:first], key=self._load)
@@ -41,14 +37,12 @@ class Balance:
             del self._in_flight[address]  # addresses come and go; only the living are kept
 
     def avoid(self, address: str) -> None:
-        """Leave this address out for a short while: nobody answers there."""
-        now = self._clock()
-        self._sick_until = {a: until for a, until in self._sick_until.items() if until > now}
-        self._sick_until[address] = now + SICK
+        """Leave this address out: nobody accepts there."""
+        self._sick.add(address)
+
+    def welcome(self, address: str) -> None:
+        """It accepts again, or nobody asks for it any more."""
+        self._sick.discard(address)
 
     def _load(self, address: str) -> int:
         return self._in_flight.get(address, 0)
-
-    def _is_sick(self, address: str) -> bool:
-        until = self._sick_until.get(address)
-        return until is not None and until > self._clock()

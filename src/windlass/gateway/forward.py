@@ -6,6 +6,8 @@ from aiohttp import HttpVersion11, hdrs, web
 from windlass.gateway import pages
 from windlass.gateway.balance import Balance
 from windlass.gateway.headers import for_client, wants_websocket
+from windlass.gateway.presence import Presence
+from windlass.gateway.probes import Probes
 from windlass.gateway.table import Table
 from windlass.gateway.upstream import Broken, HungUp, Unreachable, Upstream
 from windlass.gateway.websockets import tunnel
@@ -15,16 +17,25 @@ from windlass.model.routes import Route
 class Forwarder:
     """Passes requests on to instances, and answers itself where there is none."""
 
-    def __init__(self, table: Table, upstream: Upstream, balance: Balance) -> None:
+    def __init__(self, table: Table, presence: Presence, upstream: Upstream) -> None:
         self._table = table
+        self._presence = presence
+        self._underway = presence.underway
         self._upstream = upstream
-        self._balance = balance
+        self._balance = Balance()
+        self._probes = Probes(table, self._balance)
+
+    async def close(self) -> None:
+        """Nothing is to be forwarded any more."""
+        await self._probes.close()
 
     async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
         """What an instance says, or a page of our own."""
         hosts = request.headers.getall(hdrs.HOST, ())
         if len(hosts) != 1 or not hosts[0] or request.method == hdrs.METH_CONNECT:
             return pages.not_understood(request)
+        if not self._presence.counted:
+            await self._table.catch_up()
         tried: set[str] = set()
         fresh = not _may_be_sent_twice(request)
         while True:
@@ -36,7 +47,7 @@ class Forwarder:
                 return await self._pass_on(request, address, fresh=fresh)
             except Unreachable:
                 tried.add(address)
-                self._balance.avoid(address)
+                self._probes.leave_out(address)
                 await self._table.refresh()  # the instance may have been replaced
             except HungUp:
                 fresh = True  # the keep-alive race is lost once only
@@ -57,8 +68,7 @@ class Forwarder:
     ) -> web.StreamResponse:
         self._balance.begin(address)
         try:
-            host = request.headers[hdrs.HOST]
-            upstream = await self._upstream.send(request, address, host, fresh=fresh)
+            upstream = await self._send(request, address, fresh=fresh)
             try:
                 return await _relay(request, upstream)
             finally:
@@ -67,6 +77,16 @@ class Forwarder:
                 upstream.close()
         finally:
             self._balance.end(address)
+
+    async def _send(
+        self, request: web.BaseRequest, address: str, *, fresh: bool
+    ) -> aiohttp.ClientResponse:
+        host = request.headers[hdrs.HOST]
+        self._underway.begin(address)
+        try:
+            return await self._upstream.send(request, address, host, fresh=fresh)
+        finally:
+            self._underway.end(address)
 
 
 def _may_be_sent_twice(request: web.BaseRequest) -> bool:

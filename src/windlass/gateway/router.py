@@ -10,8 +10,8 @@ import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
-from windlass.gateway.balance import Balance
 from windlass.gateway.forward import Forwarder
+from windlass.gateway.presence import Presence
 from windlass.gateway.table import Table
 from windlass.gateway.upstream import Upstream
 from windlass.model.routes import Routes
@@ -33,6 +33,7 @@ class Router:
 
     def __init__(self, routes: Routes, host: str, port: int, *, grace: float = GRACE) -> None:
         self._table = Table(routes)
+        self._presence = Presence(routes, self._table)
         self._host = host
         self._port = port
         self._grace = grace
@@ -46,13 +47,19 @@ class Router:
 
     async def run(self, stop: asyncio.Event, ready: Callable[[], None]) -> None:
         """Listen, say `ready`, serve until `stop` is set, and finish what is in flight."""
-        keeper = asyncio.create_task(self._table.keep())
+        keepers = {asyncio.create_task(one.keep()) for one in (self._table, self._presence)}
         try:
             async with Upstream() as upstream:
-                await self._serve(Forwarder(self._table, upstream, Balance()), stop, ready)
+                forwarder = Forwarder(self._table, self._presence, upstream)
+                try:
+                    await self._serve(forwarder, stop, ready)
+                finally:
+                    await forwarder.close()
         finally:
-            keeper.cancel()
-            await asyncio.wait({keeper})
+            for keeper in keepers:
+                keeper.cancel()
+            await asyncio.wait(keepers)
+            await self._presence.leave()
 
     async def _serve(
         self, forwarder: Forwarder, stop: asyncio.Event, ready: Callable[[], None]

@@ -4,7 +4,7 @@ import asyncio
 
 import structlog
 
-from windlass.model.routes import Route, Routes
+from windlass.model.routes import Route, Routes, Snapshot
 
 log = structlog.get_logger()
 
@@ -27,6 +27,9 @@ class Table:
     def __init__(self, routes: Routes) -> None:
         self._routes = routes
         self._by_name: dict[str, Route] | None = None
+        self._version: int | None = None
+        self.addresses: frozenset[str] = frozenset()  # all that any route leads to
+        self.news = asyncio.Event()  # set when the routes are others than before
         self._reading = asyncio.Lock()
         self._reads_begun = 0
         self._away = False
@@ -35,6 +38,16 @@ class Table:
     def known(self) -> bool:
         """Whether the routes were ever read."""
         return self._by_name is not None
+
+    @property
+    def current(self) -> bool:
+        """Whether the last try to read the routes went well."""
+        return self.known and not self._away
+
+    @property
+    def version(self) -> int:
+        """Which version of the routes this is."""
+        return self._version or 0
 
     def find(self, host: str) -> Route | None:
         """The route of a Host header, if there is one."""
@@ -59,6 +72,11 @@ class Table:
         except Exception as error:  # as in keep()
             self._note_away(error)
 
+    async def catch_up(self) -> None:
+        """Read the routes at once, unless the store is known to be away: `keep` asks it then."""
+        if not self._away:
+            await self.refresh()
+
     async def _read(self) -> None:
         # Of all that ask while a read is going on, one reads again and the others take its answer.
         wanted = self._reads_begun + 1
@@ -67,12 +85,19 @@ class Table:
                 return
             self._reads_begun += 1
             try:
-                rows = await self._routes.all()
+                there = await self._routes.all(self._version)
             except asyncio.CancelledError:
                 self._reads_begun -= 1  # the one who read has gone: the next in line reads
                 raise
-            self._by_name = {plain_name(route.host): route for route in rows}
+            if there is not None:
+                self._take(there)
             self._note_back()
+
+    def _take(self, there: Snapshot) -> None:
+        self._version = there.version
+        self._by_name = {plain_name(route.host): route for route in there.routes}
+        self.addresses = frozenset(one for route in there.routes for one in route.addresses)
+        self.news.set()
 
     def _note_away(self, error: Exception) -> None:
         if not self._away:

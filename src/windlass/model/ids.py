@@ -10,6 +10,7 @@ GearId = NewType("GearId", str)
 InstanceId = NewType("InstanceId", str)
 ReleaseId = NewType("ReleaseId", str)
 NodeId = NewType("NodeId", str)
+RouterId = NewType("RouterId", str)
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like something else
 
@@ -47,3 +48,8 @@ def instance_id() -> InstanceId:
 def release_id() -> ReleaseId:
     """A fresh id of a release."""
     return ReleaseId(new_id("r"))
+
+
+def router_id() -> RouterId:
+    """A fresh id of a router."""
+    return RouterId(new_id("t"))

@@ -123,15 +123,15 @@ class SwitchTraffic(Step[Broker]):
 
 @dataclass(frozen=True)
 class DrainTraffic(Step[Broker]):
-    """Routers hear of the switch, and requests on their way arrive."""
+    """Every living router has heard of the switch, and requests on their way have arrived."""
 
     waits: ClassVar[bool] = True
 
     application: AppId
 
     async def do(self, world: Broker) -> None:
-        """Give them a moment."""
-        await asyncio.sleep(world.drain)
+        """The version now, which may be a later one than the switch's: that is as good."""
+        await world.store.routers.caught_up(await world.store.routers.version())
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Executable, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -12,6 +12,8 @@ from windlass.model.gears import Gear, Instance
 from windlass.model.ids import AppId, GearId, InstanceId, NodeId, ReleaseId
 from windlass.model.sizes import size_of
 from windlass.store.access import Access
+from windlass.store.connection import Connection
+from windlass.store.routers import raise_version
 from windlass.store.tables import gears, instances
 
 
@@ -66,6 +68,8 @@ class Fleet:
     async def give_up_slot(self, gear: GearId) -> None:
         """The gear's row goes, and its instances'."""
         async with self.access.write() as connection:
+            gone = delete(instances).where(instances.c.gear == gear)
+            await told(connection, gone.returning(instances.c.routed))
             await connection.execute(delete(gears).where(gears.c.id == gear))
 
     async def gear(self, id: GearId) -> Housed | None:
@@ -115,14 +119,14 @@ class Fleet:
     async def forget(self, ids: list[InstanceId]) -> None:
         """Instances have stopped."""
         async with self.access.write() as connection:
-            await connection.execute(delete(instances).where(instances.c.id.in_(ids)))
+            gone = delete(instances).where(instances.c.id.in_(ids))
+            await told(connection, gone.returning(instances.c.routed))
 
     async def answers(self, instance: InstanceId, address: str) -> None:
         """Where an instance answers."""
         async with self.access.write() as connection:
-            await connection.execute(
-                update(instances).where(instances.c.id == instance).values(address=address)
-            )
+            moved = update(instances).where(instances.c.id == instance).values(address=address)
+            await told(connection, moved.returning(instances.c.routed))
 
     async def route(self, application: AppId, to: list[InstanceId]) -> None:
         """The application's traffic goes to exactly these."""
@@ -131,6 +135,7 @@ class Fleet:
             await connection.execute(
                 update(instances).where(mine).values(routed=instances.c.id.in_(to))
             )
+            await raise_version(connection)
 
     async def instances(self, application: AppId) -> list[Running]:
         """The instances of an application, oldest first."""
@@ -147,6 +152,12 @@ class Fleet:
         async with self.access.read() as connection:
             query = select(instances).where(instances.c.gear == gear)
             return [running(row) for row in await connection.execute(query)]
+
+
+async def told(connection: Connection, change: Executable) -> None:
+    """Change instances; of those that have traffic the routers hear."""
+    if any((await connection.execute(change)).scalars()):
+        await raise_version(connection)
 
 
 def housed(row: Any) -> Housed:

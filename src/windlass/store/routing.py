@@ -1,13 +1,17 @@
 """Routes: which host name leads where."""
 
+import os
+import socket
+
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from windlass.model.ids import AppId
-from windlass.model.routes import Route
+from windlass.model.ids import AppId, RouterId
+from windlass.model.routes import Route, Snapshot
 from windlass.store.access import Access
 from windlass.store.bell import Bell
 from windlass.store.database import Database
+from windlass.store.routers import Routers, raise_version, version_of
 from windlass.store.tables import applications, gears, instances, routes
 
 
@@ -22,11 +26,13 @@ class Routing:
         row = upsert(routes).values(host=host, application=application)
         async with self.access.write() as connection:
             await connection.execute(row.on_conflict_do_nothing())
+            await raise_version(connection)
 
     async def close(self, host: str) -> None:
         """A host name leads nowhere."""
         async with self.access.write() as connection:
             await connection.execute(delete(routes).where(routes.c.host == host))
+            await raise_version(connection)
 
     async def hosts(self, application: AppId) -> list[str]:
         """The host names of an application."""
@@ -58,16 +64,21 @@ class Routing:
 
 
 class StoredRoutes:
-    """What a router reads, on a datastore of its own."""
+    """What a router reads, and where it says that it lives, on a datastore of its own."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
-        self.routing = Routing(Access(database))
+        self.routers = Routers(Access(database))
         self.bell: Bell | None = None
 
-    async def all(self) -> list[Route]:
-        """Every route there is."""
-        return await self.routing.all()
+    async def all(self, known: int | None) -> Snapshot | None:
+        """Every route there is, if `known` is not their version: most writes are no routes'."""
+        async with self.database.read() as connection:
+            version = await version_of(connection)
+            if version == known:
+                return None
+            routing = Routing(Access(self.database, inside=connection))
+            return Snapshot(version, tuple(await routing.all()))
 
     async def changed(self, patience: float) -> None:
         """Return when something was written, at the latest after `patience` seconds."""
@@ -75,6 +86,18 @@ class StoredRoutes:
             self.bell = Bell(self.database)
             self.database.rung.add(self.bell.here)
         await self.bell.wait(patience)
+
+    async def enter(self, router: RouterId) -> None:
+        """A router begins."""
+        await self.routers.enter(router, socket.gethostname(), os.getpid())
+
+    async def beat(self, router: RouterId, serves: int, *, quiet: bool) -> dict[RouterId, int]:
+        """It lives, and serves this version."""
+        return await self.routers.beat(router, serves, quiet=quiet)
+
+    async def strike(self, router: RouterId) -> None:
+        """A router is gone."""
+        await self.routers.strike(router)
 
     async def close(self) -> None:
         """Let go of the datastore."""

@@ -55,6 +55,17 @@ workers = Table(
     Column("beat", BigInteger, nullable=False, server_default="0"),
 )
 
+routers = Table(  # those that live, and the version of the routes that each serves
+    "routers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("host", Text, nullable=False),
+    Column("pid", Integer, nullable=False),
+    Column("since", Float, nullable=False),
+    Column("beat", BigInteger, nullable=False, server_default="0"),
+    Column("serves", BigInteger, nullable=False, server_default="0"),
+)
+
 roots = Table(  # one row a root of scopes: locked while its line changes, and numbering it
     "roots",
     metadata,
