@@ -11,6 +11,7 @@ from windlass.store.database import Database
 from windlass.store.domains import Domains
 from windlass.store.fleet import Fleet
 from windlass.store.jobs import Jobs
+from windlass.store.quotas import Quotas
 from windlass.store.routing import Routing
 
 
@@ -27,6 +28,7 @@ class Store:
         self.applications = Applications(access)
         self.fleet = Fleet(access)
         self.routing = Routing(access)
+        self.quotas = Quotas(access)
         self.jobs = Jobs(access)
         self.crews = Crews(access)
         self.census = Census(access)
