@@ -68,12 +68,10 @@ class Accounts:
                 update(users).where(users.c.id == id).values(password=password_hash)
             )
 
-    async def limit(self, login: str, limits: Mapping[str, int]) -> User | None:
-        """Set what a user may have at most, by column; None if there is nobody of that login."""
-        changed = update(users).where(users.c.login == login).values(**limits)
+    async def limit(self, login: str, limits: Mapping[str, int]) -> None:
+        """Set what a user may have at most, by column."""
         async with self.access.write() as connection:
-            row = (await connection.execute(changed.returning(users))).first()
-        return user_of(row) if row else None
+            await connection.execute(update(users).where(users.c.login == login).values(**limits))
 
     async def add_token(
         self, user: UserId, digest: bytes, note: str, scope: str, seconds: float
