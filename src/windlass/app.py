@@ -18,7 +18,7 @@ from windlass.model.ids import NodeId, new_id
 from windlass.model.routes import Routes
 from windlass.nodes.node import Node
 from windlass.nodes.setting import NodeSetting
-from windlass.operations import applications, lifecycle, releases, strays
+from windlass.operations import applications, lifecycle, releases, scaling, strays
 from windlass.plugins import backend
 from windlass.settings import Settings
 from windlass.store.beats import beats_at
@@ -28,7 +28,8 @@ from windlass.store.routing import StoredRoutes
 from windlass.store.schema import State, state
 from windlass.store.store import Store
 
-OPERATIONS = (applications, lifecycle, releases, strays)  # importing them makes their kinds known
+# Importing them makes their kinds known.
+OPERATIONS = (applications, lifecycle, releases, scaling, strays)
 LOCAL = NodeId("local")
 HOUR, DAY = 3600.0, 86_400.0  # seconds
 

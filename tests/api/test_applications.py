@@ -16,6 +16,10 @@ FIELDS = {
     "api_url",
     "created_at",
     "release",
+    "gear_size",
+    "gears",
+    "scales_from",
+    "scales_to",
     "instances",
     "job",
 }
@@ -80,7 +84,7 @@ async def test_a_node_that_does_not_answer_costs_only_its_instances(
 ) -> None:
     async with site.working():
         await site.made()
-    monkeypatch.setattr("windlass.api.applications.PATIENCE", 0.01)
+    monkeypatch.setattr("windlass.api.looking.PATIENCE", 0.01)
     site.gate("observe")
     app = (await site.anna.get(APP)).json()
     assert app["state"] == "started"
@@ -143,7 +147,7 @@ async def test_gears_are_limited(site: Site) -> None:
         body = {"name": name, "cartridge": "python"}
         answer = await site.bob.post("/domains/bobs/applications", json=body)
         assert answer.status_code == status, answer.text
-    assert (await site.bob.get("/user")).json()["used"] == {"domains": 1, "gears": 2}
+    assert (await site.bob.get("/user")).json()["used"] == {"domains": 1, "gears": 2, "storage": 2}
 
 
 async def test_an_operator_makes_it_for_the_owner(site: Site) -> None:

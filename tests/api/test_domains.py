@@ -39,7 +39,13 @@ async def test_names_and_limits(both: Site) -> None:
     assert taken["exit_code"] == 103
     for name in ("one", "two"):
         assert (await both.bob.post("/domains", json={"name": name})).status_code == 201
-    assert_problem(await both.bob.post("/domains", json={"name": "three"}), 422)
+    # The number first, then the name: as OpenShift had it.
+    for name in ("three", "one"):
+        full = assert_problem(await both.bob.post("/domains", json={"name": name}), 409)
+        assert full["exit_code"] == 103
+        assert full["detail"] == "2 of 2 domains are used, and this would take 1 more"
+    await both.bob.delete("/domains/one")
+    assert (await both.bob.post("/domains", json={"name": "three"})).status_code == 201
 
 
 BAD_NAMES = ["", "UPPER", "with-dash", "x" * 17, "ä", "a b", "a/b", "a\n", "\0"]

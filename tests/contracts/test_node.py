@@ -157,6 +157,35 @@ async def test_releases_are_built_kept_and_activated(node, made, cartridge, sour
     assert (await node.observe(made.id)).active is None
 
 
+async def test_a_release_is_copied_once_into_another_gear_and_serves_there(
+    node, made, cartridge, source
+):
+    release, other = release_id(), Gear(gear_id(), made.application, slot=4)
+    await node.build(made, cartridge, release, source, BY)
+    await node.create(other, BY)
+    await node.install(other, cartridge, BY)
+    await node.copy(other, release, made.id, BY)
+    await node.copy(other, release, made.id, BY)
+    await node.activate(other, release, BY)
+    await node.remove(made.id, BY)
+    await node.copy(other, release, made.id, BY)  # it is there, whatever became of its source
+    report = await node.observe(other.id)
+    assert (report.releases, report.active) == ({release}, release)
+    await node.serve(other, cartridge, [Instance(instance_id(), release)], BY)
+    await answering(node, other, 1)
+    await node.remove(other.id, Lease(WorkerId("w"), JobId(99), 1))
+
+
+async def test_what_was_not_built_is_not_copied(node, made, cartridge):
+    other = Gear(gear_id(), made.application, slot=4)
+    await node.create(other, BY)
+    for source in (made.id, gear_id()):
+        with pytest.raises(Refused):
+            await node.copy(other, release_id(), source, BY)
+    assert (await node.observe(other.id)).releases == frozenset()
+    await node.remove(other.id, Lease(WorkerId("w"), JobId(99), 1))
+
+
 async def test_what_is_no_archive_does_not_build(node, made, cartridge, tmp_path):
     (broken := tmp_path / "broken").write_text("no archive")
     with pytest.raises(Refused):
@@ -215,6 +244,7 @@ async def every_change(node: Node, gear: Gear, cartridge: Cartridge, by: Lease) 
         lambda: node.uninstall(gear, cartridge, by),
         lambda: node.publish(gear, {}, by),
         lambda: node.build(gear, cartridge, release_id(), None, by),
+        lambda: node.copy(gear, release_id(), gear_id(), by),
         lambda: node.keep(gear, [], by),
         lambda: node.activate(gear, None, by),
         lambda: node.serve(gear, cartridge, [], by),
@@ -233,13 +263,13 @@ async def every_change(node: Node, gear: Gear, cartridge: Cartridge, by: Lease) 
 @pytest.mark.parametrize("earlier", EARLIER, ids=["earlier job", "earlier claim"])
 async def test_an_earlier_lease_changes_nothing_any_more(node, made, cartridge, earlier):
     before = await node.observe(made.id)
-    assert await every_change(node, made, cartridge, earlier) == 9
+    assert await every_change(node, made, cartridge, earlier) == 10
     assert await node.observe(made.id) == before
     await node.remove(made.id, BY)
-    assert await every_change(node, made, cartridge, earlier) == 9, "also after the gear is gone"
+    assert await every_change(node, made, cartridge, earlier) == 10, "also after the gear is gone"
     assert not (await node.observe(made.id)).present
 
 
 async def test_a_later_lease_takes_over(node, made, cartridge):
     assert await every_change(node, made, cartridge, LATER) == 0
-    assert await every_change(node, made, cartridge, BY) == 9
+    assert await every_change(node, made, cartridge, BY) == 10

@@ -22,9 +22,10 @@ from windlass.model.ids import AppId, app_id, release_id, user_id
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
+from windlass.operations.scaling import BoundScaling, ScaleApplication
 from windlass.settings import Settings
 from windlass.store.jobs import View
-from windlass.store.tables import metadata
+from windlass.store.tables import holds, metadata
 
 SOURCE = b"""
 def app(environ, start_response):
@@ -59,6 +60,12 @@ class House:
     def creation(self, name: str = "blog") -> CreateApplication:
         domain = self.domain
         return CreateApplication(domain.id, domain.name, self.user.id, app_id(), name, "python")
+
+    def scaling(self, application: AppId, to: int | None = None, by: int = 0) -> ScaleApplication:
+        return ScaleApplication(self.domain.id, application, "blog", to, by)
+
+    def bounding(self, application: AppId, least: int, most: int) -> BoundScaling:
+        return BoundScaling(self.domain.id, application, "blog", least, most)
 
     def event(self, application: AppId, event: str) -> Operation[Any]:
         return EVENTS[event](self.domain.id, application, "blog")
@@ -98,6 +105,8 @@ class House:
             for table in metadata.sorted_tables:
                 if table.name not in stay:
                     query = select(func.count()).select_from(table)
+                    if table is holds:  # but for the domain's
+                        query = query.where(~holds.c.kind.startswith("domain"))
                     found[table.name] = (await connection.execute(query)).scalar_one()
         return found
 

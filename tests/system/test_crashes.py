@@ -36,6 +36,7 @@ from windlass.nodes.file import FileNode
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
+from windlass.operations.scaling import BoundScaling, ScaleApplication
 from windlass.operations.strays import RemoveStray
 from windlass.store.schema import upgrade
 
@@ -115,7 +116,76 @@ async def stray(house: House) -> JobId:
     return await house.ask(RemoveStray(gear.id, LOCAL))
 
 
+async def scale_up(house: House) -> JobId:
+    return await house.ask(house.scaling(await created(house), to=3))
+
+
+async def scale_up_refused(house: House) -> JobId:
+    """Of three, the last one whose release is copied, wherever it was begun."""
+    id = await created(house)
+    job = await house.ask(house.scaling(id, to=4))
+    third = (await house.broker.store.quotas.reserved(job))[-1]
+    node(house).plant("copy", third, "refused")
+    return job
+
+
+async def scale_up_that_does_not_answer(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("observe", "*", "crashed")
+    return await house.ask(house.scaling(id, to=3))
+
+
+async def scaled(house: House) -> Any:
+    id = await created(house)
+    await work(house, job := await house.ask(house.scaling(id, to=3)))
+    assert (await house.ended(job)).phase is Phase.COMPLETE
+    return id
+
+
+async def scale_down(house: House) -> JobId:
+    return await house.ask(house.scaling(await scaled(house), to=1))
+
+
+async def scale_up_with_nothing_reserved(house: House) -> JobId:
+    """What is reserved at the door counts gears that a job before this one takes away."""
+    id = await scaled(house)
+    first = await house.ask(house.scaling(id, to=1))
+    last = await house.ask(house.scaling(id, to=3))
+    await work(house, first)
+    return last
+
+
+async def bound(house: House) -> JobId:
+    return await house.ask(house.bounding(await created(house), 2, 4))
+
+
+async def bound_refused(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("install", "*", "refused")
+    return await house.ask(house.bounding(id, 2, 4))
+
+
+async def deploy_to_three(house: House) -> JobId:
+    return await house.ask(house.deployment(await scaled(house)))
+
+
+async def deploy_to_three_refused(house: House) -> JobId:
+    id = await scaled(house)
+    last = (await house.broker.store.fleet.gears(id))[-1]
+    node(house).plant("copy", last.gear.id, "refused")
+    return await house.ask(house.deployment(id))
+
+
 SCENARIOS = {
+    "scale up": (scale_up, {Phase.COMPLETE}),
+    "scale up refused": (scale_up_refused, {Phase.FAILED}),
+    "scale up that does not answer": (scale_up_that_does_not_answer, {Phase.FAILED}),
+    "scale up with nothing reserved": (scale_up_with_nothing_reserved, {Phase.COMPLETE}),
+    "scale down": (scale_down, {Phase.COMPLETE}),
+    "bound": (bound, {Phase.COMPLETE}),
+    "bound refused": (bound_refused, {Phase.FAILED}),
+    "deploy to three": (deploy_to_three, {Phase.COMPLETE}),
+    "deploy to three refused": (deploy_to_three_refused, {Phase.FAILED}),
     "create": (create, {Phase.COMPLETE}),
     "create refused": (create_refused, {Phase.FAILED}),
     "create ruined": (create_ruined, {Phase.BURIED}),
@@ -136,6 +206,8 @@ OPERATIONS = {
     StopApplication,
     RestartApplication,
     DeployRelease,
+    ScaleApplication,
+    BoundScaling,
     RemoveStray,
 }
 TABLES = ("holds", "applications", "gears", "instances", "releases", "routes", "secrets", "scopes")
@@ -146,10 +218,13 @@ async def picture(house: House) -> dict[str, Any]:
     rows: dict[str, Any] = {}
     async with house.broker.store.database.read() as connection:
         for table in TABLES:
-            count = await connection.execute(text(f"SELECT count(*) FROM {table}"))
+            others = " WHERE kind NOT LIKE 'domain%'" if table == "holds" else ""
+            count = await connection.execute(text(f"SELECT count(*) FROM {table}{others}"))
             rows[table] = count.scalar_one()
         states = await connection.execute(text("SELECT state FROM applications"))
         rows["states"] = sorted(states.scalars())
+        bounds = await connection.execute(text("SELECT scales_from, scales_to FROM applications"))
+        rows["bounds"] = sorted(map(tuple, bounds))
         routed = await connection.execute(text("SELECT wanted, routed FROM instances"))
         rows["routed"] = sorted(map(tuple, routed))
     rows["gears"] = [await sight(house, gear) for gear in await node(house).gears()]
@@ -229,7 +304,7 @@ def postgres() -> Iterator[PostgresServer]:
     yield from served("-c fsync=off -c autovacuum=off")
 
 
-@pytest.mark.parametrize("name", ["create", "deploy refused", "delete"])
+@pytest.mark.parametrize("name", ["create", "deploy refused", "scale up refused", "delete"])
 def test_killed_at_every_commit(name: str, tmp_path: Path, postgres: PostgresServer) -> None:
     """The same on PostgreSQL, whose hot statements are others."""
     prepare, phases = SCENARIOS[name]

@@ -85,7 +85,7 @@ async def test_names_are_taken_at_the_door(house: House) -> None:
 async def test_gears_are_counted_at_the_door(house: House) -> None:
     for number in range(house.user.most_gears):
         await house.ask(house.creation(f"app{number}"))
-    with pytest.raises(OverLimit, match="20 are allowed"):
+    with pytest.raises(OverLimit, match="20 of 20 gears are used, and this would take 1 more"):
         await house.ask(house.creation("more"))
 
 

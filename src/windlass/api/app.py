@@ -10,9 +10,11 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from windlass.api import (
+    app_cartridges,
     applications,
     cartridges,
     domains,
+    gear_groups,
     health,
     job_events,
     jobs,
@@ -52,6 +54,11 @@ HANDLERS = [
     applications.show_application,
     applications.delete_application,
     applications.application_event,
+    app_cartridges.list_app_cartridges,
+    app_cartridges.show_app_cartridge,
+    app_cartridges.bound_cartridge,
+    gear_groups.list_gear_groups,
+    gear_groups.show_gear_group,
     releases.list_releases,
     releases.deploy,
     jobs.list_jobs,

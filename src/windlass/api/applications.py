@@ -1,38 +1,37 @@
 """Verbs on applications."""
 
-import asyncio
 import re
 
-import structlog
 from litestar import Response, delete, get, post
 
 from windlass.api import wire
 from windlass.api.answers import json_answer
 from windlass.api.bodies import Body, body_of
 from windlass.api.domains import domain_of, owner_of, plain
-from windlass.api.front import Front
+from windlass.api.looking import look
 from windlass.api.paging import cut, limit_of, page
 from windlass.api.prefer import job_answer
 from windlass.api.requests import Asked
 from windlass.api.submitting import named, same_id, submit, submit_on
 from windlass.api.wire import Beside
-from windlass.errors import NotFound, Refused, Taken, WindlassError
+from windlass.broker import Broker
+from windlass.engine.operation import Operation
+from windlass.errors import NotFound, Refused, Taken
 from windlass.model.applications import APP_NAME, Application, check_app_name
-from windlass.model.gears import InstanceReport
 from windlass.model.ids import AppId, DomainId, UserId, app_id
+from windlass.model.sizes import SMALL, size_of
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
+from windlass.operations.scaling import ScaleApplication
 
 MEMBER = [
     "/domains/{domain:str}/applications/{name:str}",
     "/domain/{domain:str}/application/{name:str}",
     "/application/{id:str}",
 ]
+SCALING = {"scale-up": 1, "scale-down": -1}  # and the way that `by` counts
 EVENTS = {"start": StartApplication, "stop": StopApplication, "restart": RestartApplication}
 APP_ID = re.compile(r"[a-z0-9]{1,32}")
-PATIENCE = 2.0  # seconds that nodes have to say how instances are
-
-log = structlog.get_logger()
 
 
 class NewApplication(Body, frozen=True):
@@ -40,12 +39,15 @@ class NewApplication(Body, frozen=True):
 
     name: str
     cartridge: str
+    gear_size: str = SMALL.name
 
 
 class Event(Body, frozen=True):
-    """What is to happen to an application."""
+    """What is to happen to an application; how far, where it is to scale."""
 
     event: str
+    by: int | None = None
+    to: int | None = None
 
 
 @get("/applications")
@@ -79,13 +81,14 @@ async def create_application(request: Asked) -> Response[bytes] | Response[str]:
     domain = await domain_of(request)
     wish = await body_of(request, NewApplication)
     check_app_name(wish.name)
+    size_of(wish.gear_size)
     known = request.front.broker.catalog.cartridges
     if wish.cartridge not in known:
         there = f"there is no cartridge {wish.cartridge[:64]!r}; there is {', '.join(known)}"
         raise Refused(there, field="cartridge", code=109)
     id = AppId(same_id(request, "a", domain.owner, domain.id, wish.name) or app_id())
     operation = CreateApplication(
-        domain.id, domain.name, domain.owner, id, wish.name, wish.cartridge
+        domain.id, domain.name, domain.owner, id, wish.name, wish.cartridge, wish.gear_size
     )
     try:
         submitted = await submit(request, operation, domain, (id, wish.name))
@@ -101,26 +104,15 @@ async def show_application(request: Asked) -> Response[bytes]:
     application, front = await application_of(request), request.front
     numbers = await front.summary.numbers([application.release or ""])
     jobs = await front.summary.under_way([application.id])
+    gears = await front.broker.store.fleet.gears(application.id)
+    reports = await look(front.broker, gears)
     beside = Beside(
         release=numbers.get(application.release or ""),
         job=jobs.get(application.id),
-        instances=await instances(front, application.id),
+        gears=len(gears),
+        instances=[instance for report in reports.values() for instance in report.instances],
     )
     return json_answer(wire.application(application, beside, front.urls))
-
-
-async def instances(front: Front, application: AppId) -> list[InstanceReport]:
-    """The instances as their nodes see them; none, if a node does not say in time."""
-    gears = await front.broker.store.fleet.gears(application)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            nodes = front.broker.nodes
-            asking = [nodes[one.node].observe(one.gear.id) for one in gears if one.node in nodes]
-            reports = await asyncio.gather(*asking)
-    except (WindlassError, TimeoutError, OSError) as error:
-        log.warning("instances.unseen", application=application, why=str(error))
-        return []
-    return [instance for report in reports for instance in report.instances]
 
 
 @delete(MEMBER, status_code=200)
@@ -134,15 +126,28 @@ async def delete_application(request: Asked) -> Response[bytes] | Response[str]:
 
 @post([path + "/events" for path in MEMBER], opt={"body": Event})
 async def application_event(request: Asked) -> Response[bytes] | Response[str]:
-    """Start, stop or restart: a job."""
+    """Start, stop, restart or scale: a job."""
     application = await application_of(request)
-    event = (await body_of(request, Event)).event
-    if event not in EVENTS:
-        there = f"an event is {', '.join(EVENTS)}, not {event[:64]!r}"
-        raise Refused(there, field="event", code=126)
-    operation = EVENTS[event](application.domain, application.id, named(application))
+    operation = operation_of(application, await body_of(request, Event))
     submitted = await submit_on(request, operation, application)
     return await job_answer(request, submitted.job)
+
+
+def operation_of(application: Application, wish: Event) -> Operation[Broker]:
+    """What an event comes to; Refused if there is none such."""
+    on = (application.domain, application.id, named(application))
+    if wish.event in SCALING:
+        if wish.by == 0:
+            raise Refused("by is a number of gears other than 0", field="by", code=168)
+        by = SCALING[wish.event] * (1 if wish.by is None else wish.by)
+        return ScaleApplication(*on, to=wish.to, by=by)
+    if wish.event not in EVENTS:
+        there = f"an event is {', '.join([*EVENTS, *SCALING])}, not {wish.event[:64]!r}"
+        raise Refused(there, field="event", code=126)
+    for field in ("by", "to"):
+        if getattr(wish, field) is not None:
+            raise Refused(f"only {' and '.join(SCALING)} take {field!r}", field=field)
+    return EVENTS[wish.event](*on)
 
 
 async def application_of(request: Asked) -> Application:

@@ -7,7 +7,7 @@ from windlass.api.answers import json_answer, nothing
 from windlass.api.bodies import Body, body_of
 from windlass.api.paging import cut, limit_of, page
 from windlass.api.requests import Asked
-from windlass.errors import NotFound
+from windlass.errors import Conflict, NotFound, OverLimit
 from windlass.model.applications import DOMAIN_NAME, Domain, check_domain_name
 from windlass.model.ids import UserId
 
@@ -38,7 +38,10 @@ async def create_domain(request: Asked) -> Response[bytes]:
     """A new domain, at once."""
     wish = await body_of(request, NewDomain)
     front, user = request.front, request.caller.user
-    made = await front.broker.store.domains.add(check_domain_name(wish.name), user)
+    try:
+        made = await front.broker.store.domains.add(check_domain_name(wish.name), user)
+    except OverLimit as error:  # OpenShift's status, which no other limit has
+        raise Conflict(str(error), code=error.code) from None
     shown = wire.domain(made, user.login, 0, front.urls)
     return json_answer(shown, 201, {"Location": shown["url"]})
 

@@ -58,12 +58,14 @@ class Front:
         if not found:
             return []
         numbers = await self.summary.numbers({one.release for one in found if one.release})
-        jobs = await self.summary.under_way({one.id for one in found})
-        return [
-            wire.application(
-                one, Beside(numbers.get(one.release or ""), jobs.get(one.id)), self.urls
-            )
+        ids = {one.id for one in found}
+        jobs, gears = await self.summary.under_way(ids), await self.summary.gears(ids)
+        beside = [
+            Beside(numbers.get(one.release or ""), jobs.get(one.id), gears.get(one.id, 0))
             for one in found
+        ]
+        return [
+            wire.application(one, more, self.urls) for one, more in zip(found, beside, strict=True)
         ]
 
     async def close(self) -> None:

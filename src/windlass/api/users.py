@@ -32,7 +32,8 @@ class NewToken(Body, frozen=True):
 async def show_user(request: Asked) -> Response[bytes]:
     """Who is signed in, with limits and what is used of them."""
     user = request.caller.user
-    return json_answer(wire.user(user, *await request.front.summary.used(user)))
+    quotas = request.front.broker.store.quotas
+    return json_answer(wire.user(user, await quotas.used(user.id)))
 
 
 @get("/user/tokens")

@@ -61,14 +61,15 @@ class Urls:
 # -- accounts ------------------------------------------------------------------------------
 
 
-def user(one: User, domains: int, gears: int) -> Json:
-    """Who is signed in, with limits and what is used of them."""
+def user(one: User, used: Mapping[str, int]) -> Json:
+    """Who is signed in, with limits and what is used of them; storage is in GiB."""
+    limits = {"domains": one.most_domains, "gears": one.most_gears, "storage": one.most_storage}
     return {
         "id": one.id,
         "login": one.login,
         "admin": one.admin,
-        "limits": {"domains": one.most_domains, "gears": one.most_gears},
-        "used": {"domains": domains, "gears": gears},
+        "limits": limits,
+        "used": {kind: used.get(kind, 0) for kind in limits},
     }
 
 
@@ -138,6 +139,7 @@ class Beside:
 
     release: int | None = None  # its number
     job: int | None = None  # under way
+    gears: int = 0
     instances: Sequence[InstanceReport] = ()
 
 
@@ -153,6 +155,10 @@ def application(one: Application, beside: Beside, urls: Urls) -> Json:
         "api_url": urls.application(one.domain_name, one.name),
         "created_at": moment(one.created),
         "release": beside.release,
+        "gear_size": one.size,
+        "gears": beside.gears,
+        "scales_from": one.scales_from,
+        "scales_to": one.scales_to,
         "instances": [instance(each) for each in beside.instances],
         "job": None if beside.job is None else urls.job(beside.job),
     }

@@ -32,6 +32,7 @@ ACCOUNT = (
     Column("operator", lambda user: "yes" if user["admin"] else None),
     Column("domains", lambda user: _used(user, "domains")),
     Column("gears", lambda user: _used(user, "gears")),
+    Column("storage", lambda user: _used(user, "storage") + " GiB"),
 )
 
 

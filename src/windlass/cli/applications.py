@@ -45,19 +45,30 @@ LIST = (
     Column("cartridge", lambda one: one["cartridge"], keep=2),
     Column("state", lambda one: one["state"]),
     Column("release", lambda one: one["release"], keep=1),
+    Column("gears", lambda one: one["gears"], keep=3),
     Column("url", lambda one: one["url"]),
 )
 DETAILS = (
     *LIST,
+    Column("size", lambda one: one["gear_size"]),
+    Column("scales", lambda one: _bounds(one)),
     Column("created", lambda one: one["created_at"]),
     Column("instances", lambda one: ", ".join(_instance(each) for each in one["instances"])),
     Column("job", lambda one: one["job"]),
+)
+GEARS = (
+    Column("gear", lambda gear: gear["id"]),
+    Column("size", lambda gear: gear["size"], keep=2),
+    Column("state", lambda gear: gear["state"]),
+    Column("address", lambda gear: gear["address"], keep=1),
+    Column("instances", lambda gear: ", ".join(_instance(each) for each in gear["instances"])),
 )
 
 
 @app.command(
     epilog=examples(
         "windlass app create blog python",
+        "windlass app create blog python --size medium",
         "windlass app create blog python -d demo --no-wait",
     )
 )
@@ -65,6 +76,12 @@ def create(
     context: typer.Context,
     name: Name,
     cartridge: Annotated[str, typer.Argument(metavar="CARTRIDGE", help="What it is made of.")],
+    size: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE", help="Of its gears: small, medium or large.", show_default=False
+        ),
+    ] = None,
     domain: DomainOption = None,
     output: OutputOption = Output.TABLE,
     no_wait: NoWait = False,
@@ -73,7 +90,7 @@ def create(
     """Make an application."""
     with connect(context) as client:
         domain = the_domain(client, domain)
-        job = client.create_application(domain, name, cartridge)
+        job = client.create_application(domain, name, cartridge, size)
         if carry_out(client, job, output, no_wait=no_wait, timeout=wait_timeout):
             show_one(client.application(domain, name), LIST, output, "name")
 
@@ -97,9 +114,18 @@ def show(
     domain: DomainOption = None,
     output: OutputOption = Output.TABLE,
 ) -> None:
-    """Show an application."""
+    """Show an application and its gears."""
     with connect(context) as client:
-        show_one(client.application(the_domain(client, domain), name), DETAILS, output, "name")
+        domain = the_domain(client, domain)
+        application = client.application(domain, name)
+        groups = list(client.gear_groups(domain, name)) if output is not Output.NAME else []
+    if output in (Output.JSON, Output.YAML):
+        application = {**application, "gear_groups": groups}
+    show_one(application, DETAILS, output, "name")
+    gears = [gear for group in groups for gear in group["gears"]]
+    if output is Output.TABLE and gears:
+        write("\n")
+        show_list(gears, GEARS, output, "id")
 
 
 @app.command(
@@ -214,6 +240,11 @@ def _size(count: float) -> str:
             return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
         count /= 1000
     return f"{count:.1f} GB"
+
+
+def _bounds(one: Json) -> str:
+    most = "any number" if one["scales_to"] == -1 else one["scales_to"]
+    return f"{one['scales_from']} to {most}"
 
 
 def _instance(instance: Json) -> str:

@@ -109,19 +109,32 @@ class Client:
         """One application."""
         return self._get("domains", domain, "applications", name)
 
-    def create_application(self, domain: str, name: str, cartridge: str) -> Json:
+    def create_application(
+        self, domain: str, name: str, cartridge: str, size: str | None = None
+    ) -> Json:
         """Begin to make an application; the answer is the job."""
         wish = {"name": name, "cartridge": cartridge}
+        if size is not None:
+            wish["gear_size"] = size
         return self._begin("POST", path("domains", domain, "applications"), json=wish)
 
     def delete_application(self, domain: str, name: str) -> Json:
         """Begin to delete an application; the answer is the job."""
         return self._begin("DELETE", path("domains", domain, "applications", name))
 
-    def application_event(self, domain: str, name: str, event: str) -> Json:
-        """Begin to start, stop or restart an application; the answer is the job."""
+    def application_event(self, domain: str, name: str, event: str, **more: int) -> Json:
+        """Begin to start, stop, restart or scale an application; the answer is the job."""
         there = path("domains", domain, "applications", name, "events")
-        return self._begin("POST", there, json={"event": event})
+        return self._begin("POST", there, json={"event": event, **more})
+
+    def bound_cartridge(self, domain: str, name: str, cartridge: str, **bounds: int) -> Json:
+        """Begin to set `scales_from`, `scales_to` or both; the answer is the job."""
+        there = path("domains", domain, "applications", name, "cartridges", cartridge)
+        return self._begin("PUT", there, json=bounds)
+
+    def gear_groups(self, domain: str, name: str) -> Iterator[Json]:
+        """The gears of an application, as they are now."""
+        return self._list("domains", domain, "applications", name, "gear_groups")
 
     def releases(self, domain: str, name: str) -> Iterator[Json]:
         """What was deployed to an application."""

@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 VERBS = {
-    **dict.fromkeys(("up", "down", "status", "workers", "doctor"), "Commands"),
+    **dict.fromkeys(("up", "down", "status", "workers", "doctor", "user"), "Commands"),
     **dict.fromkeys(("migrate", "serve", "work", "route"), "Single parts, as `up` runs them"),
 }
 
@@ -36,7 +36,10 @@ def add_verbs(words: Sequence[str]) -> None:
     asked = [word for word in words[:1] if word in VERBS]
     for name in asked or VERBS:
         verb = getattr(import_module(f"windlass.daemon.{name}"), name)
-        app.command(rich_help_panel=VERBS[name])(verb)
+        if isinstance(verb, typer.Typer):
+            app.add_typer(verb, name=name, rich_help_panel=VERBS[name])
+        else:
+            app.command(rich_help_panel=VERBS[name])(verb)
 
 
 def show_version(wanted: bool) -> None:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import Field, fields
-from inspect import Parameter, Signature
+from inspect import Parameter, Signature, signature
 from pathlib import Path
 from typing import Any, get_origin
 
@@ -11,22 +11,28 @@ import typer
 
 from windlass.settings import Settings
 
-Verb = Callable[[Settings], None]
+Verb = Callable[..., None]
 DATA = ("data",)
 STORE = ("data", "database")
 
 
 def takes(*names: str) -> Callable[[Verb], Callable[..., None]]:
-    """Give a verb the flags of these settings (or of all), and call it with what they say."""
+    """Give a verb the flags of these settings (or of all), and call it with what they say.
+
+    What it takes beside the settings stays its own.
+    """
 
     def dress(verb: Verb) -> Callable[..., None]:
+        own = list(signature(verb).parameters.values())[1:]
+
         def dressed(**flags: Any) -> None:
-            verb(Settings.read(flags, os.environ))
+            told = {one.name: flags.pop(one.name) for one in own}
+            verb(Settings.read(flags, os.environ), **told)
 
         chosen = [one for one in fields(Settings) if not names or one.name in names]
         dressed.__name__, dressed.__doc__ = verb.__name__, verb.__doc__
         # Typer reads flags off a signature: the one that we write here.
-        dressed.__signature__ = Signature([flag(one) for one in chosen])  # type: ignore[attr-defined]
+        dressed.__signature__ = Signature([*own, *map(flag, chosen)])  # type: ignore[attr-defined]
         dressed.__annotations__ = {}
         return dressed
 

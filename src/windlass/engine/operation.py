@@ -42,6 +42,13 @@ class Hold:
     owner: str | None = None
     amount: int = 0
     limit: int | None = None  # of the owner's amounts of this kind, this one included
+    unit: str = ""  # of the amount, as in "GiB of"
+    code: int | None = None  # of the refusal, where the limit is reached
+
+    @property
+    def words(self) -> str:
+        """What is counted, for people."""
+        return f"{self.unit} {self.kind}".strip()
 
     @classmethod
     def name(cls, kind: str, name: str, resource: str) -> "Hold":
@@ -49,9 +56,10 @@ class Hold:
         return cls(key=f"{kind}:{name}", resource=resource, kind=kind)
 
     @classmethod
-    def quota(cls, kind: str, resource: str, owner: str, limit: int, amount: int = 1) -> "Hold":
-        """A share of what an owner may have of a kind."""
-        return cls(f"{kind}:{resource}", resource, kind, owner=owner, amount=amount, limit=limit)
+    def quota(cls, kind: str, resource: str, owner: str, limit: int, **more: Any) -> "Hold":
+        """A share of what an owner may have of a kind: one, unless an amount is told."""
+        share = {"amount": 1, **more}
+        return cls(f"{kind}:{resource}", resource, kind, owner=owner, limit=limit, **share)
 
 
 class Step(Known, Generic[W], base=True):

@@ -21,6 +21,7 @@ class User:
     admin: bool
     most_domains: int
     most_gears: int
+    most_storage: int = 100  # GiB, of the disks of all gears
 
 
 @dataclass(frozen=True)

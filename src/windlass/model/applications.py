@@ -56,7 +56,7 @@ class Application:
     created: float
     size: str = "small"  # of each of its gears
     scales_from: int = 1  # gears, at least
-    scales_to: int = 1  # gears, at most; -1: as many as the owner may have
+    scales_to: int = -1  # gears, at most; -1: as many as the owner may have
     health_path: str | None = None  # its cartridge's unless it says
     health_grace: float | None = None  # seconds; its cartridge's unless it says
 

@@ -29,5 +29,6 @@ SIZES = {size.name: size for size in (SMALL, MEDIUM, LARGE)}
 def size_of(name: str) -> Size:
     """A size by name, or Refused with those there are."""
     if name not in SIZES:
-        raise Refused(f"a gear is {', '.join(SIZES)}, not {name[:64]!r}", field="size", code=110)
+        there = f"a gear is {', '.join(SIZES)}, not {name[:64]!r}"
+        raise Refused(there, field="gear_size", code=134)
     return SIZES[name]

@@ -43,6 +43,9 @@ class Node(Protocol):
         Raises Refused with the end of the build's output if it does not build.
         """
 
+    async def copy(self, gear: Gear, release: ReleaseId, source: GearId, by: Lease) -> None:
+        """The same release as in another gear of the application on this node."""
+
     async def keep(self, gear: Gear, releases: Collection[ReleaseId], by: Lease) -> None:
         """Delete every release but these."""
 

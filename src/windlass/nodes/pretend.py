@@ -109,6 +109,14 @@ class PretendNode:
                 check(source)
             mine["releases"] = sorted({*mine["releases"], release})
 
+    async def copy(self, gear: Gear, release: ReleaseId, source: GearId, by: Lease) -> None:
+        """See Node."""
+        with self.changing("copy", gear.id, by, release) as state:
+            mine = there(state, gear.id)
+            if release not in mine["releases"]:
+                has_release(there(state, source), release)
+                mine["releases"] = sorted({*mine["releases"], release})
+
     async def keep(self, gear: Gear, releases: Collection[ReleaseId], by: Lease) -> None:
         """See Node."""
         with self.changing("keep", gear.id, by) as state:
@@ -194,6 +202,7 @@ def new_gear(gear: Gear) -> State:
     return {
         "application": gear.application,
         "slot": gear.slot,
+        "size": gear.size.name,
         "cartridges": [],
         "releases": [],
         "active": None,

@@ -9,8 +9,10 @@ from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.scope import Scope
 from windlass.errors import NotFound
 from windlass.model.applications import AppState, check_app_name, host_of, path_of
-from windlass.model.ids import AppId, DomainId, UserId, gear_id, release_id
+from windlass.model.ids import AppId, DomainId, UserId, release_id
+from windlass.model.sizes import size_of
 from windlass.operations.base import OnApplication
+from windlass.operations.quotas import new_gears, shares
 from windlass.operations.rolling import rise, silence
 from windlass.operations.steps import (
     ActivateRelease,
@@ -37,6 +39,7 @@ class CreateApplication(Operation[Broker]):
     application: AppId
     name: str
     cartridge: str
+    size: str = "small"
 
     @property
     def title(self) -> str:
@@ -59,13 +62,14 @@ class CreateApplication(Operation[Broker]):
         called = f"{self.domain_name}/{self.name}"
         name = Hold.name("application", called, self.application)
         await world.store.applications.add(
-            self.application, name.key, self.domain, self.name, self.cartridge
+            self.application, name.key, self.domain, self.name, self.cartridge, self.size
         )
-        return [name, Hold.quota("gears", self.application, self.owner, owner.most_gears)]
+        return [name, *shares(owner, self.application, size_of(self.size), new_gears(1))]
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """A gear, a cartridge in it, a release of the template, traffic to it."""
-        gear, release, node = gear_id(), release_id(), world.roomiest()
+        [gear] = await world.store.quotas.reserved(world.by.job)
+        release, node = release_id(), world.roomiest()
         yield TakeSlot(self.application, gear, node)
         yield CreateGear(gear, node), MakeSecret(self.application)
         yield PublishVariables(self.application, gear)

@@ -12,6 +12,7 @@ from windlass.operations.rolling import retire, rise
 from windlass.operations.steps import (
     ActivateRelease,
     BuildRelease,
+    CopyRelease,
     DropSource,
     NoteState,
     ReceiveSource,
@@ -35,18 +36,22 @@ class DeployRelease(OnPresent):
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """Build, start, switch, and only then stop what was there."""
         application = await present(world, self.application)
-        gears = [one.gear.id for one in await world.store.fleet.gears(application.id)]
+        first, *others = gears = [
+            one.gear.id for one in await world.store.fleet.gears(application.id)
+        ]
         old = await world.store.fleet.instances(application.id)
         stopped = application.state is AppState.STOPPED
         yield ReceiveSource(self.release)
         if not stopped:
             yield NoteState(application.id, AppState.DEPLOYING, before=application.state)
-        for gear in gears:
-            yield BuildRelease(
-                application.id, gear, application.cartridge, self.release, uploaded=True
-            )
-        for gear in gears:
-            yield ActivateRelease(application.id, gear, self.release, application.release)
+        yield BuildRelease(
+            application.id, first, application.cartridge, self.release, uploaded=True
+        )
+        yield tuple(CopyRelease(gear, self.release, first) for gear in others)
+        yield tuple(
+            ActivateRelease(application.id, gear, self.release, application.release)
+            for gear in gears
+        )
         if not stopped:
             for stage in rise(application.id, gears, self.release, old):
                 yield stage
@@ -54,8 +59,7 @@ class DeployRelease(OnPresent):
             for stage in retire(application.id, old):
                 yield stage
         yield DropSource(self.release)
-        for gear in gears:
-            yield KeepReleases(application.id, gear)
+        yield tuple(KeepReleases(application.id, gear) for gear in gears)
 
 
 @dataclass(frozen=True)

@@ -20,14 +20,23 @@ CRASHES = 2  # restarts of a new instance after which it will not come up by its
 
 
 def rise(
-    application: AppId, gears: Sequence[GearId], release: ReleaseId, old: Sequence[Running]
+    application: AppId,
+    gears: Sequence[GearId],
+    release: ReleaseId,
+    old: Sequence[Running],
+    *,
+    beside: bool = False,
 ) -> Iterator[tuple[Step[Broker], ...]]:
-    """New instances of a release, one a gear; traffic moves to them when they answer."""
+    """New instances of a release, one a gear; traffic moves to them when they answer.
+
+    Or, `beside` the old ones, they share it.
+    """
     new = [(gear, instance_id()) for gear in gears]
     yield tuple(StartInstance(application, gear, one, release) for gear, one in new)
     yield tuple(AwaitAnswer(application, gear, one) for gear, one in new)
     routed = tuple(one.id for one in old if one.routed)
-    yield (SwitchTraffic(application, tuple(one for _, one in new), routed),)
+    stay = routed if beside else ()
+    yield (SwitchTraffic(application, (*stay, *(one for _, one in new)), routed),)
 
 
 def silence(application: AppId, old: Sequence[Running]) -> Iterator[tuple[Step[Broker], ...]]:

@@ -62,7 +62,7 @@ class CreateGear(Step[Broker]):
 
 @dataclass(frozen=True)
 class RemoveGear(Step[Broker]):
-    """A gear with its processes and files is gone."""
+    """A gear with its processes and files is gone, and its owner may have another."""
 
     one_way: ClassVar[bool] = True
 
@@ -72,7 +72,7 @@ class RemoveGear(Step[Broker]):
     async def do(self, world: Broker) -> None:
         """A node removes what is not there without complaint."""
         await world.node(self.node).remove(self.gear, world.by)
-        await world.store.fleet.give_up_slot(self.gear)
+        await world.store.fleet.remove(self.gear)
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,35 @@ class BuildRelease(Step[Broker]):
     async def undo(self, world: Broker) -> None:
         """The release is gone, from the gear and from the list."""
         await world.store.applications.drop_releases(self.application, [self.release])
+        await drop(world, self.gear, self.release)
+
+
+@dataclass(frozen=True)
+class CopyRelease(Step[Broker]):
+    """The same release as in another gear of the application."""
+
+    retry: ClassVar[Retry] = Retry(attempts=3)
+    timeout: ClassVar[float] = 900.0
+
+    gear: GearId
+    release: ReleaseId
+    source: GearId
+
+    async def do(self, world: Broker) -> None:
+        """Copy it."""
         gear, node = await placed(world, self.gear)
-        there = (await node.observe(self.gear)).releases
-        await node.keep(gear, there - {self.release}, world.by)
+        await node.copy(gear, self.release, self.source, world.by)
+
+    async def undo(self, world: Broker) -> None:
+        """The release is gone from this gear."""
+        await drop(world, self.gear, self.release)
+
+
+async def drop(world: Broker, id: GearId, release: ReleaseId) -> None:
+    """Every release of a gear stays but this."""
+    gear, node = await placed(world, id)
+    there = (await node.observe(id)).releases
+    await node.keep(gear, there - {release}, world.by)
 
 
 @dataclass(frozen=True)

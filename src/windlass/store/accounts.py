@@ -1,5 +1,6 @@
 """Users and tokens: rows and records."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,6 +41,7 @@ class Accounts:
             admin=user.admin,
             most_domains=user.most_domains,
             most_gears=user.most_gears,
+            most_storage=user.most_storage,
             created=now(),
         )
         async with self.access.write() as connection:
@@ -65,6 +67,11 @@ class Accounts:
             await connection.execute(
                 update(users).where(users.c.id == id).values(password=password_hash)
             )
+
+    async def limit(self, login: str, limits: Mapping[str, int]) -> None:
+        """Set what a user may have at most, by column."""
+        async with self.access.write() as connection:
+            await connection.execute(update(users).where(users.c.login == login).values(**limits))
 
     async def add_token(
         self, user: UserId, digest: bytes, note: str, scope: str, seconds: float
@@ -115,7 +122,9 @@ class Accounts:
 
 def user_of(row: Any) -> User:
     """A user from the row."""
-    return User(UserId(row.id), row.login, row.admin, row.most_domains, row.most_gears)
+    return User(
+        UserId(row.id), row.login, row.admin, row.most_domains, row.most_gears, row.most_storage
+    )
 
 
 def token_of(row: Any) -> Token:

@@ -28,7 +28,9 @@ class Applications:
     def __init__(self, access: Access) -> None:
         self.access = access
 
-    async def add(self, id: AppId, hold: str, domain: DomainId, name: str, cartridge: str) -> None:
+    async def add(
+        self, id: AppId, hold: str, domain: DomainId, name: str, cartridge: str, size: str = "small"
+    ) -> None:
         """An application that is being created; it hangs on the creation's hold."""
         row = {
             "id": id,
@@ -36,6 +38,7 @@ class Applications:
             "domain": domain,
             "name": name,
             "cartridge": cartridge,
+            "size": size,
             "state": AppState.CREATING,
             "created": now(),
         }
@@ -71,7 +74,7 @@ class Applications:
             return [application_of(row) for row in rows]
 
     async def note(self, id: AppId, **values: Any) -> None:
-        """Set columns of an application: state, leaving, release."""
+        """Set columns of an application: state, leaving, release, bounds."""
         async with self.access.write() as connection:
             await connection.execute(
                 update(applications).where(applications.c.id == id).values(**values)

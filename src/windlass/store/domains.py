@@ -3,16 +3,17 @@
 from typing import Any
 
 from sqlalchemy import ColumnElement, delete, func, insert, select
-from sqlalchemy.exc import IntegrityError
 
-from windlass.errors import Conflict, OverLimit, Taken
+from windlass.engine.operation import Hold
+from windlass.errors import Conflict, Taken
 from windlass.model.accounts import User
 from windlass.model.applications import Domain
 from windlass.model.ids import DomainId, UserId, domain_id
 from windlass.store import line
 from windlass.store.access import Access
 from windlass.store.database import now
-from windlass.store.tables import applications, domains
+from windlass.store.holding import hold
+from windlass.store.tables import applications, domains, holds
 
 
 class Domains:
@@ -22,20 +23,19 @@ class Domains:
         self.access = access
 
     async def add(self, name: str, owner: User) -> Domain:
-        """A new domain; Taken or OverLimit where it cannot be."""
-        row = insert(domains).values(id=domain_id(), name=name, owner=owner.id, created=now())
+        """A new domain, which hangs on its hold; Taken or OverLimit where it cannot be."""
+        id = domain_id()
+        called = Hold.name("domain", name, id)
+        share = Hold.quota("domains", id, owner.id, owner.most_domains, code=103)
+        row = insert(domains).values(
+            id=id, hold=called.key, name=name, owner=owner.id, created=now()
+        )
         try:
             async with self.access.write() as connection:
-                await line.lock(connection, [f"quota:{owner.id}"])
-                mine = select(func.count()).where(domains.c.owner == owner.id)
-                have = (await connection.execute(mine)).scalar_one()
-                if have >= owner.most_domains:
-                    most = owner.most_domains
-                    raise OverLimit(f"you have {have} domains and may have {most}", code=103)
-                added = (await connection.execute(row.returning(domains))).one()
-        except IntegrityError:
+                await hold(connection, None, [called, share])
+                return domain_of((await connection.execute(row.returning(domains))).one())
+        except Taken:
             raise Taken(f"somebody has the domain {name}", field="name", code=103) from None
-        return Domain(DomainId(added.id), name, owner.id, added.created)
 
     async def find(self, name: str) -> Domain | None:
         """A domain by name."""
@@ -76,7 +76,7 @@ class Domains:
                 raise Conflict(
                     f"domain {domain.name} has {count} applications; delete them first", code=128
                 )
-            await connection.execute(delete(domains).where(domains.c.id == domain.id))
+            await connection.execute(delete(holds).where(holds.c.resource == domain.id))
 
 
 def domain_of(row: Any) -> Domain:

@@ -14,7 +14,9 @@ from windlass.model.sizes import size_of
 from windlass.store.access import Access
 from windlass.store.connection import Connection
 from windlass.store.routers import raise_version
-from windlass.store.tables import gears, instances
+from windlass.store.database import now
+from windlass.store.holding import shares
+from windlass.store.tables import applications, gears, holds, instances
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,23 @@ class Fleet:
                 if gear in taken:
                     return
                 slot = next(n for n in range(len(taken) + 1) if n not in set(taken.values()))
-                await connection.execute(
-                    insert(gears).values(id=gear, application=application, node=node, slot=slot)
-                )
+                size = select(applications.c.size).where(applications.c.id == application)
+                row = {"id": gear, "application": application, "node": node, "slot": slot}
+                row |= {"size": size.scalar_subquery(), "created": now()}
+                await connection.execute(insert(gears).values(row))
         except IntegrityError as error:
             raise Transient("somebody took the same slot; another try finds the next") from error
 
     async def give_up_slot(self, gear: GearId) -> None:
         """The gear's row goes, and its instances'."""
         async with self.access.write() as connection:
-            gone = delete(instances).where(instances.c.gear == gear)
-            await told(connection, gone.returning(instances.c.routed))
-            await connection.execute(delete(gears).where(gears.c.id == gear))
+            await drop(connection, gear)
+
+    async def remove(self, gear: GearId) -> None:
+        """The gear's row goes, and its share of its owner's quotas."""
+        async with self.access.write() as connection:
+            await drop(connection, gear)
+            await connection.execute(delete(holds).where(holds.c.key.in_(shares(gear))))
 
     async def gear(self, id: GearId) -> Housed | None:
         """A gear by id."""
@@ -79,10 +86,11 @@ class Fleet:
         return housed(row) if row else None
 
     async def gears(self, application: AppId) -> list[Housed]:
-        """The gears of an application."""
-        query = select(gears).where(gears.c.application == application).order_by(gears.c.id)
+        """The gears of an application, oldest first: the first has every release."""
+        query = select(gears).where(gears.c.application == application)
         async with self.access.read() as connection:
-            return [housed(row) for row in await connection.execute(query)]
+            rows = await connection.execute(query.order_by(gears.c.created, gears.c.id))
+            return [housed(row) for row in rows]
 
     async def on_node(self, node: NodeId) -> set[GearId]:
         """The gears that have a row on a node."""
@@ -152,6 +160,13 @@ class Fleet:
         async with self.access.read() as connection:
             query = select(instances).where(instances.c.gear == gear)
             return [running(row) for row in await connection.execute(query)]
+
+
+async def drop(connection: Connection, gear: GearId) -> None:
+    """A gear's row goes, and its instances'."""
+    gone = delete(instances).where(instances.c.gear == gear)
+    await told(connection, gone.returning(instances.c.routed))
+    await connection.execute(delete(gears).where(gears.c.id == gear))
 
 
 async def told(connection: Connection, change: Executable) -> None:

@@ -12,6 +12,7 @@ from windlass.store.domains import Domains
 from windlass.store.fleet import Fleet
 from windlass.store.jobs import Jobs
 from windlass.store.routers import Routers
+from windlass.store.quotas import Quotas
 from windlass.store.routing import Routing
 
 
@@ -29,6 +30,7 @@ class Store:
         self.fleet = Fleet(access)
         self.routing = Routing(access)
         self.routers = Routers(access)
+        self.quotas = Quotas(access)
         self.jobs = Jobs(access)
         self.crews = Crews(access)
         self.census = Census(access)

@@ -4,26 +4,25 @@ import hashlib
 from collections.abc import Collection
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from windlass.engine.job import Phase, Request
 from windlass.engine.journal import Reserve, Submitted
 from windlass.engine.known import skill
 from windlass.engine.lease import JobId
-from windlass.engine.operation import Hold
 from windlass.engine.queue import Nudge
 from windlass.engine.scope import Scope
-from windlass.errors import Conflict, OverLimit, Refused, Taken
+from windlass.errors import Conflict, Refused
 from windlass.store import delays, line
 from windlass.store.connection import Connection, Fetch
 from windlass.store.database import now
 from windlass.store.entry import ENTER, INSERT_JOB
+from windlass.store.holding import hold
 from windlass.store.intents import supersede
 from windlass.store.line import Placed
 from windlass.store.rows import dumps, scope_text
-from windlass.store.tables import holds, jobs, keys
+from windlass.store.tables import jobs, keys
 
 
 async def submit(connection: Connection, request: Request, reserve: Reserve | None) -> Submitted:
@@ -156,44 +155,6 @@ async def try_again(connection: Connection, failed: JobId, job: JobId) -> None:
     if done.first() is None:
         first = await connection.execute(select(jobs.c.retried_by).where(jobs.c.id == failed))
         raise Conflict(f"job {failed} was tried again already", job=first.scalar_one_or_none())
-
-
-async def hold(connection: Connection, job: JobId, wanted: Collection[Hold]) -> None:
-    """Write down what a job holds; Taken or OverLimit if it cannot have it."""
-    if wanted:
-        mine = update(jobs).where(jobs.c.id == job)
-        await connection.execute(mine.values(awaited=True))  # its end must look after them
-    for one in sorted(wanted, key=lambda hold: hold.key):
-        if one.limit is not None:
-            await check_limit(connection, one)
-        row = upsert(holds).values(
-            key=one.key,
-            resource=one.resource,
-            kind=one.kind,
-            owner=one.owner,
-            amount=one.amount,
-            job=job,
-        )
-        done = await connection.execute(
-            row.on_conflict_do_nothing(index_elements=[holds.c.key]).returning(holds.c.key)
-        )
-        if done.first() is None:
-            raise Taken(f"{one.key.partition(':')[2]} is taken already")
-
-
-async def check_limit(connection: Connection, wanted: Hold) -> None:
-    """OverLimit if the owner would have more than he may; under the lock of his quota."""
-    await line.lock(connection, [f"quota:{wanted.owner}"])
-    used = await connection.execute(
-        select(func.coalesce(func.sum(holds.c.amount), 0)).where(
-            holds.c.owner == wanted.owner, holds.c.kind == wanted.kind
-        )
-    )
-    have = used.scalar_one()
-    if have + wanted.amount > (wanted.limit or 0):
-        raise OverLimit(
-            f"that would be {have + wanted.amount} {wanted.kind}, and {wanted.limit} are allowed"
-        )
 
 
 # -- idempotency ---------------------------------------------------------------------------

@@ -6,15 +6,13 @@ from typing import Any
 from sqlalchemy import ColumnElement, exists, func, select
 
 from windlass.engine.lease import JobId
-from windlass.model.accounts import User
 from windlass.store.access import Access
 from windlass.store.connection import Connection
 from windlass.store.intents import CANCEL
 from windlass.store.tables import (
     applications,
-    domains,
     events,
-    holds,
+    gears,
     intents,
     jobs,
     releases,
@@ -31,15 +29,6 @@ class Summary:
     def __init__(self, access: Access) -> None:
         self.access = access
 
-    async def used(self, user: User) -> tuple[int, int]:
-        """How many domains and gears a user has."""
-        mine = select(func.count()).select_from(domains).where(domains.c.owner == user.id)
-        gears = select(func.coalesce(func.sum(holds.c.amount), 0)).where(
-            holds.c.owner == user.id, holds.c.kind == "gears"
-        )
-        async with self.access.read() as connection:
-            return await number(connection, mine), await number(connection, gears)
-
     async def applications(self, domain: str) -> int:
         """How many applications a domain has."""
         query = select(func.count()).select_from(applications)
@@ -55,6 +44,11 @@ class Summary:
         """The oldest job under way on each of these applications."""
         which = jobs.c.application.in_(list(of)) & jobs.c.ended.is_(None)
         return await self.pairs(jobs.c.application, func.min(jobs.c.id), which, grouped=True)
+
+    async def gears(self, of: Collection[str]) -> dict[str, int]:
+        """How many gears each of these applications has."""
+        which = gears.c.application.in_(list(of))
+        return await self.pairs(gears.c.application, func.count(), which, grouped=True)
 
     async def numbers(self, of: Collection[str]) -> dict[str, int]:
         """The numbers of these releases."""

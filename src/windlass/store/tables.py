@@ -273,17 +273,24 @@ tokens = Table(
     Index("ix_tokens_user", "user"),
 )
 
+# `hold` is deferred: reserving writes the row before the engine writes the hold.
+
 domains = Table(
     "domains",
     metadata,
     Column("id", Text, primary_key=True),
+    Column(
+        "hold",
+        Text,
+        ForeignKey("holds.key", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
+        nullable=False,
+        unique=True,
+    ),
     Column("name", Text, nullable=False, unique=True),
     Column("owner", Text, ForeignKey("users.id"), nullable=False),
     Column("created", Float, nullable=False),
     Index("ix_domains_owner", "owner"),
 )
-
-# `hold` is deferred: reserving writes the row before the engine writes the hold.
 
 applications = Table(
     "applications",
@@ -304,7 +311,7 @@ applications = Table(
     Column("release", Text),  # the one that is active
     Column("size", Text, nullable=False, server_default="small"),
     Column("scales_from", Integer, nullable=False, server_default="1"),
-    Column("scales_to", Integer, nullable=False, server_default="1"),  # -1: no limit
+    Column("scales_to", Integer, nullable=False, server_default="-1"),  # -1: no limit
     Column("health_path", Text),
     Column("health_grace", Float),  # seconds
     Column("created", Float, nullable=False),
@@ -325,6 +332,7 @@ gears = Table(
     Column("slot", Integer, nullable=False),
     Column("size", Text, nullable=False, server_default="small"),
     Column("address", Text),
+    Column("created", Float, nullable=False),
     CheckConstraint("slot >= 0", name="slot"),
     Index("uq_gears_slot", "node", "slot", unique=True),
     Index("ix_gears_application", "application"),

@@ -56,10 +56,33 @@ async def fill(
         await in_thread(gate.ground.pool, template_to, template, unfinished / "repo")
     else:
         await unpacked(gate, source, unfinished / "repo")
+    await hand_over(held, gate, unfinished)
+
+
+async def hand_over(held: Held, gate: Gate, unfinished: Path) -> None:
+    """What is whole becomes the gear's own, which may enter from now on."""
     if gate.ground.as_root:
         owner = f"{gate.place.uid}:{gate.place.uid}"
         await must(held, "chown", "-R", "-h", owner, "--", *map(str, unfinished.iterdir()))
     unfinished.chmod(0o755)
+
+
+async def copy(held: Held, gate: Gate, release: ReleaseId, source: Home) -> None:
+    """Copy a release from another gear of the application; one that is there is whole already.
+
+    Nobody changes the source meanwhile: its job is ours too, and its scope keeps others away.
+    """
+    if gate.home.release(release).is_dir():
+        return
+    if not source.release(release).is_dir():
+        raise Refused(f"release {release} was not built in gear {source.folder.name}")
+    unfinished = gate.home.unfinished(release)
+    await delete(held, unfinished)
+    unfinished.mkdir(mode=0o700)
+    parts = map(str, source.release(release).iterdir())
+    await must(held, "cp", "-a", "--", *parts, str(unfinished))
+    await hand_over(held, gate, unfinished)
+    unfinished.rename(gate.home.release(release))
 
 
 def template_to(template: Path, repo: Path) -> None:

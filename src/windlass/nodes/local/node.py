@@ -108,6 +108,11 @@ class LocalNode:
         async with self.enter(gear, by) as (held, gate):
             await builds.build(held, gate, cartridge, release, source)
 
+    async def copy(self, gear: Gear, release: ReleaseId, source: GearId, by: Lease) -> None:
+        """See Node."""
+        async with self.enter(gear, by) as (held, gate):
+            await builds.copy(held, gate, release, self.ground.home(source))
+
     async def keep(self, gear: Gear, releases: Collection[ReleaseId], by: Lease) -> None:
         """See Node."""
         async with self.hold(gear.id, by) as held:
