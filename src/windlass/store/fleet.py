@@ -13,9 +13,9 @@ from windlass.model.ids import AppId, GearId, InstanceId, NodeId, ReleaseId
 from windlass.model.sizes import size_of
 from windlass.store.access import Access
 from windlass.store.connection import Connection
-from windlass.store.routers import raise_version
 from windlass.store.database import now
 from windlass.store.holding import shares
+from windlass.store.routers import raise_version
 from windlass.store.tables import applications, gears, holds, instances
 
 

@@ -11,8 +11,8 @@ from windlass.store.database import Database
 from windlass.store.domains import Domains
 from windlass.store.fleet import Fleet
 from windlass.store.jobs import Jobs
-from windlass.store.routers import Routers
 from windlass.store.quotas import Quotas
+from windlass.store.routers import Routers
 from windlass.store.routing import Routing
 
 
