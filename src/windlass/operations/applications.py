@@ -76,10 +76,12 @@ class CreateApplication(Operation[Broker]):
         yield InstallCartridge(gear, self.cartridge)
         yield BuildRelease(self.application, gear, self.cartridge, release, uploaded=False)
         yield ActivateRelease(self.application, gear, release, before=None)
-        for stage in rise(self.application, [gear], release, ()):
+        *risen, switch = rise(self.application, [gear], release, ())
+        for stage in risen:
             yield stage
-        yield OpenRoute(self.application, host_of(self.name, self.domain_name, world.apps_domain))
-        yield NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
+        host = host_of(self.name, self.domain_name, world.apps_domain)
+        started = NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
+        yield *switch, OpenRoute(self.application, host), started
 
 
 @dataclass(frozen=True)

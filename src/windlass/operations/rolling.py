@@ -15,7 +15,7 @@ from windlass.operations.steps import placed
 from windlass.store.fleet import Running
 
 ANSWER = 60.0  # seconds for an instance to answer for the first time
-LOOK = 0.1  # seconds between looks whether it does
+LOOK, SELDOM = 0.01, 0.25  # seconds between looks whether it does: first and at most
 CRASHES = 2  # restarts of a new instance after which it will not come up by itself
 
 
@@ -104,13 +104,15 @@ class AwaitAnswer(Step[Broker]):
     async def do(self, world: Broker) -> None:
         """Look until it does, and keep where."""
         _, node = await placed(world, self.gear)
+        pause = LOOK
         while True:
             report = (await node.observe(self.gear)).instance(self.instance)
             if report is not None and report.state is InstanceState.UP and report.address:
                 return await world.store.fleet.answers(self.instance, report.address)
             if report is not None and report.restarts >= CRASHES:
                 raise Refused(f"the application does not start: {report.why or 'it exits at once'}")
-            await asyncio.sleep(LOOK)
+            await asyncio.sleep(pause)
+            pause = min(pause * 1.1, SELDOM)
 
 
 @dataclass(frozen=True)

@@ -86,7 +86,8 @@ class Fence:
             if by.order < tuple(record["order"]):
                 raise LeaseLost(f"a later lease than job {by.job} has worked on gear {gear}")
             kill_all(record["groups"])
-            write_json(self.path(gear), {"order": by.order, "groups": groups})
+            if record != (now := {"order": list(by.order), "groups": groups}):
+                write_json(self.path(gear), now)
 
     def record(self, gear: GearId) -> Any:
         """The highest lease and its process groups."""

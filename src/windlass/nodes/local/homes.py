@@ -5,6 +5,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from windlass.errors import Refused
@@ -30,7 +31,10 @@ def make(ground: Ground, gear: Gear) -> Place:
     gid = uid if ground.as_root else os.getgid()
     home.folder.mkdir(exist_ok=True)
     write(home.slot, str(gear.slot))
-    stand(ground, gear)
+    with ThreadPoolExecutor(1) as hand:  # side by side: each is waiting for a program
+        network = hand.submit(connect, ground, gear)
+        furnish(ground, gear)
+        network.result()
     for folder in (home.deployments, home.cartridges, home.instances, home.logs, home.etc):
         folder.mkdir(exist_ok=True)
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
@@ -46,15 +50,25 @@ def make(ground: Ground, gear: Gear) -> Place:
 
 def stand(ground: Ground, gear: Gear) -> None:
     """What a home has beside its files: a disk, a network, a control group. A reboot ends them."""
+    furnish(ground, gear)
+    connect(ground, gear)
+
+
+def furnish(ground: Ground, gear: Gear) -> None:
+    """The gear's disk and control group."""
     home = ground.home(gear.id)
     if ground.apart("disk"):
         disks.add(home, gear.size.disk)
     else:
         home.disk.mkdir(exist_ok=True)
-    if ground.network is not None:
-        ground.network.add(gear.slot)
     if ground.cgroups is not None:
         ground.cgroups.add(gear.id, gear.size)
+
+
+def connect(ground: Ground, gear: Gear) -> None:
+    """The gear's network."""
+    if ground.network is not None:
+        ground.network.add(gear.slot)
 
 
 def fall(ground: Ground, gear: GearId) -> None:
