@@ -123,6 +123,14 @@ def test_migrate_says_what_it_did(environ):
     assert windlassd(environ, "migrate").stdout == "The database is up to date.\n"
 
 
+def test_limits_of_nobody_and_limits_that_cannot_be(environ):
+    assert "windlassd migrate" in refused(windlassd(environ, "user", "limits", "anna"))
+    windlassd(environ, "migrate")
+    assert "no user anna" in refused(windlassd(environ, "user", "limits", "anna", "--gears", "2"))
+    for limit in ("-1", "many", "1000001"):
+        assert windlassd(environ, "user", "limits", "anna", "--gears", limit).returncode == 2
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root's run folder is always short")
 def test_a_run_folder_whose_path_is_too_long(environ, tmp_path):
     line = refused(windlassd({**environ, "XDG_RUNTIME_DIR": f"/tmp/{'x' * 100}"}, "up"))

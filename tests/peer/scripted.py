@@ -43,6 +43,8 @@ class Peer:
     keys: dict = field(default_factory=dict)
     requests: list = field(default_factory=list)
     uploads: list = field(default_factory=list)
+    bodies: list = field(default_factory=list)  # of requests that make jobs
+    gears: list = field(default_factory=list)  # of every application
     ill: list = field(default_factory=list)  # statuses (or DROP) for the next requests
     next_script: list = field(default_factory=list)
     prefer: bool = True
@@ -60,7 +62,8 @@ class Peer:
             "id": f"{domain}-{name}", "name": name, "domain": domain, "cartridge": "static",
             "state": state, "url": f"http://{name}-{domain}.localhost:8080", "created_at": NOW,
             "api_url": f"{self.url}/broker/rest/domains/{domain}/applications/{name}",
-            "release": 1, "instances": [], "job": None,
+            "release": 1, "gear_size": "small", "gears": 1, "scales_from": 1, "scales_to": -1,
+            "instances": [], "job": None,
         }  # fmt: skip
 
     def add_job(self, script=(), operation="create-application", title="Create application blog in demo", **more):  # fmt: skip  # noqa: E501
@@ -161,6 +164,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_POST(self):
         self.handle_one("POST")
 
+    def do_PUT(self):
+        self.handle_one("PUT")
+
     def do_DELETE(self):
         self.handle_one("DELETE")
 
@@ -199,7 +205,7 @@ class Handler(BaseHTTPRequestHandler):
             case "GET", ["api"]:
                 self.answer(200, {"name": "windlass", "version": "0.1.0", "api_versions": ["2.0"], "links": {}})  # fmt: skip  # noqa: E501
             case "GET", ["user"]:
-                self.answer(200, {"id": "1", "login": "admin", "admin": True, "limits": {"domains": 3, "gears": None}, "used": {"domains": 1, "gears": 2}})  # fmt: skip  # noqa: E501
+                self.answer(200, {"id": "1", "login": "admin", "admin": True, "limits": {"domains": 3, "gears": None, "storage": 9}, "used": {"domains": 1, "gears": 2, "storage": 4}})  # fmt: skip  # noqa: E501
             case "GET", ["user", "tokens"]:
                 self.page(list(peer.tokens.values()))
             case "POST", ["user", "tokens"]:
@@ -249,6 +255,7 @@ class Handler(BaseHTTPRequestHandler):
                     job = f"{peer.url}/broker/rest/jobs/41"
                     self.problem(409, f"{name} is being made", job=job)
                     return
+                peer.bodies.append(json.loads(self.body))
                 peer.add_application(domain, name)
                 self.begun()
             case _, ["domains", domain, "applications", name, *rest]:
@@ -256,11 +263,15 @@ class Handler(BaseHTTPRequestHandler):
                     self.problem(404, f"There is no application {name} in {domain}")
                 elif method == "GET" and not rest:
                     self.answer(200, peer.applications[domain, name])
+                elif rest == ["gear_groups"]:
+                    self.page([{"id": f"{domain}-{name}", "gears": peer.gears}])
                 elif method == "GET":
                     self.page([{"id": "1", "number": 1, "state": "ready", "active": True, "created_at": NOW}])  # fmt: skip  # noqa: E501
                 else:
                     if rest == ["releases"]:
                         peer.uploads.append(self.body)
+                    else:
+                        peer.bodies.append(json.loads(self.body or "null"))
                     self.begun()
             case _:
                 self.problem(404, "Nothing is here")

@@ -57,9 +57,9 @@ class House:
         request = Request(operation, self.user.id, anna, demo, delay=delay)
         return (await self.broker.submit(request)).job
 
-    def creation(self, name: str = "blog") -> CreateApplication:
-        domain = self.domain
-        return CreateApplication(domain.id, domain.name, self.user.id, app_id(), name, "python")
+    def creation(self, name: str = "blog", size: str = "small") -> CreateApplication:
+        domain, id = self.domain, app_id()
+        return CreateApplication(domain.id, domain.name, self.user.id, id, name, "python", size)
 
     def scaling(self, application: AppId, to: int | None = None, by: int = 0) -> ScaleApplication:
         return ScaleApplication(self.domain.id, application, "blog", to, by)

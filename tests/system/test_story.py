@@ -155,13 +155,15 @@ def test_a_worker_killed_in_the_middle(installed: Installation, api: httpx.Clien
 
 
 @contextmanager
-def load(installed: Installation, clients: int = 4) -> Iterator[list[str]]:
-    """Clients that ask `hello` all the time and never again: what went wrong."""
+def load(
+    installed: Installation, clients: int = 4, host: str = "hello-demo.localhost"
+) -> Iterator[list[str]]:
+    """Clients that ask an application all the time and never again: what went wrong."""
     over, wrong, count = threading.Event(), [], [0] * clients
 
     def ask(number: int) -> None:
         while not over.is_set():
-            answer = installed.get("hello-demo.localhost")
+            answer = installed.get(host)
             if answer is None or answer.status != 200:
                 wrong.append(str(answer))
             count[number] += 1
