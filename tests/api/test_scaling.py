@@ -57,6 +57,7 @@ async def test_gears_are_shown_as_a_group(both: Site) -> None:
     assert len({gear["id"] for gear in gears}) == 2
     for gear in gears:
         assert (gear["state"], gear["size"], gear["address"]) == ("started", "small", "127.0.0.1")
+        assert (gear["memory"]["most"], gear["disk"]["most"]) == (512 << 20, 1 << 30)
         assert [one["state"] for one in gear["instances"]] == ["up"]
     one = (await both.anna.get(f"/application/{id}/gear_group/{id}")).json()
     assert one == {**group, "gears": gears}

@@ -51,11 +51,13 @@ def test_a_size_is_chosen(windlass, peer, demo):
 def test_show_has_the_gears(windlass, peer, demo):
     up = {"state": "up", "address": "127.0.0.1:9001", "restarts": 0, "why": None}
     gear = {"id": "g1", "state": "started", "size": "small", "address": "10.0.0.1"}
-    peer.gears.append({**gear, "memory": None, "instances": [up]})
+    used = {"memory": {"used": 3 << 27, "most": 1 << 29}, "disk": {"used": None, "most": 1 << 30}}
+    peer.gears.append({**gear, **used, "kills": 2, "instances": [up]})
     shown = windlass("app", "show", "hello").out
     assert "scales     1 to any number" in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("g1")]
-    assert line.split() == ["g1", "small", "started", "10.0.0.1", "up"]
+    seen = "g1 small started 10.0.0.1 75 % 2, for want of memory up"
+    assert line.split() == seen.split()
     told = json.loads(windlass("app", "show", "hello", "-o", "json").out)
     assert told["gear_groups"][0]["gears"] == peer.gears
     assert windlass("app", "show", "hello", "-o", "name").out == "hello\n"

@@ -65,7 +65,9 @@ def gear(one: Gear, report: GearReport | None) -> wire.Json:
         "state": state_of(report),
         "size": one.size.name,
         "address": place.address if place else None,
-        "memory": report.memory if report else None,
+        "memory": {"used": report.memory if report else None, "most": one.size.memory},
+        "disk": {"used": report.disk if report else None, "most": one.size.disk},
+        "kills": report.kills if report else 0,
         "instances": [wire.instance(each) for each in report.instances] if report else [],
     }
 

@@ -61,6 +61,9 @@ GEARS = (
     Column("size", lambda gear: gear["size"], keep=2),
     Column("state", lambda gear: gear["state"]),
     Column("address", lambda gear: gear["address"], keep=1),
+    Column("memory", lambda gear: _part(gear["memory"]), keep=3),
+    Column("disk", lambda gear: _part(gear["disk"]), keep=4),
+    Column("killed", lambda gear: _killed(gear["kills"]), keep=5),
     Column("instances", lambda gear: ", ".join(_instance(each) for each in gear["instances"])),
 )
 
@@ -245,6 +248,14 @@ def _size(count: float) -> str:
 def _bounds(one: Json) -> str:
     most = "any number" if one["scales_to"] == -1 else one["scales_to"]
     return f"{one['scales_from']} to {most}"
+
+
+def _part(of: Json) -> str | None:
+    return None if of["used"] is None else f"{100 * of['used'] / of['most']:.0f} %"
+
+
+def _killed(kills: int) -> str | None:
+    return f"{kills}, for want of memory" if kills else None
 
 
 def _instance(instance: Json) -> str:
