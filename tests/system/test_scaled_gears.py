@@ -123,7 +123,7 @@ def test_a_third_gear_that_is_ill_takes_the_new_ones_back(
         at(installed, wide, url, "install-cartridge")
         third = sorted(gears(installed) - there)[-1]
         assert installed.data
-        (installed.data / "gears" / third / "app-root" / "data" / "ill").touch()
+        (installed.data / "gears" / third / "disk" / "app-root" / "data" / "ill").touch()
         job = ended(installed, wide, url)
     assert job["phase"] == "failed"
     assert "does not start" in job["error"]["text"]
