@@ -7,8 +7,7 @@ from pathlib import Path
 
 from benchmarks import facts, report, rounds
 from benchmarks.bench import bench
-from benchmarks.figures import FIGURES
-from benchmarks.measurements import ALL
+from benchmarks.measurements import ENGINE
 
 DESCRIPTION = """Measures the engine beside others and beside what the datastores can do, on its
 own PostgreSQL, Redis and beanstalkd. Prints medians (min-max) and writes them to
@@ -24,7 +23,7 @@ def main() -> int:
         return 0
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that servers are stopped
     only = [name for given in asked.only for name in given.split(",") if name]
-    measurements = rounds.chosen(only)
+    measurements = rounds.chosen(ENGINE, only)
     repeat = asked.repeat or (1 if asked.quick else 5)
     if asked.profile:
         asked.profile = asked.profile.resolve()
@@ -36,15 +35,15 @@ def main() -> int:
             rounds.run(place, measurements, repeat, results)
         except KeyboardInterrupt:
             results.failures["the run"] = "it was interrupted; this is what there was until then"
-    report.show(results)
+    report.show(ENGINE, results)
     ending = "engine" + ("-quick" if asked.quick else "") + ("-part" if only else "")
-    print(f"\nwritten to benchmarks/results/{report.write(results, machine, ending).name}")
+    print(f"\nwritten to benchmarks/results/{report.write(ENGINE, results, machine, ending).name}")
     return judged(results, asked.quick)
 
 
 def judged(results: rounds.Results, quick: bool) -> int:
     """Say what went wrong; with small numbers only what could not be measured counts."""
-    said = report.complaints(results)
+    said = report.complaints(ENGINE, results)
     for one in said:
         print(f"\n{one}", file=sys.stderr)
     return int(bool(results.failures if quick else said))
@@ -52,9 +51,9 @@ def judged(results: rounds.Results, quick: bool) -> int:
 
 def names() -> None:
     """What `--only` takes."""
-    for figure in FIGURES:
+    for figure in ENGINE.figures:
         print(f"{figure.name:<12} {figure.title}\n{'':<12} = {', '.join(figure.of)}")
-    for one in ALL:
+    for one in ENGINE.measurements:
         print(f"{one.name:<32} {one.unit}")
 
 

@@ -4,8 +4,8 @@ import time
 
 from benchmarks.bench import Bench
 from benchmarks.contenders import ours_finished
-from benchmarks.drains import Reading
 from benchmarks.processes import Failed, Process, until
+from benchmarks.readings import Reading
 from benchmarks.stores import Store
 from benchmarks.trials import asked, crowd_of, lines
 

@@ -2,26 +2,17 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.contenders import Contender
 from benchmarks.processes import Failed, Process
+from benchmarks.readings import Reading
 from benchmarks.stores import Store
 
 LOOK = 0.01  # seconds between looks, at least
 SHARE = 0.05  # of the time that looking may take
 STARTUP = 60.0  # seconds until the first jobs must be finished
 LONGEST = 60.0  # seconds of a drain; what is finished by then is what counts
-
-
-@dataclass
-class Reading:
-    """What was measured: a number, and what else was seen."""
-
-    value: float
-    more: dict[str, Any] = field(default_factory=dict)
 
 
 def drain(bench: Bench, contender: Contender) -> Reading:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.bench import WINDLASS, Bench
+from benchmarks.machine import machine
 from benchmarks.stores import Store
 
 OURS = ("windlass", "sqlalchemy", "asyncpg", "msgspec", "greenstalk", "redis", "uvloop")
@@ -38,24 +39,12 @@ print(json.dumps({"python": platform.python_version(), "sqlite": sqlite3.sqlite_
 def facts(bench: Bench) -> dict[str, Any]:
     """Everything that is to be known of a run."""
     return {
-        "cores": os.cpu_count(),
-        "cpu": cpu(),
-        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
-        "kernel": platform.release(),
-        "load_at_start": round(os.getloadavg()[0], 2),
+        **machine(),
         "fdatasync_us": round(sync_time(bench.folder)),
         "servers": servers(bench),
         "windlass": ours(),
         "others": theirs(),
     }
-
-
-def cpu() -> str:
-    """The processor's model."""
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.partition(":")[2].strip()
-    return platform.machine()
 
 
 def sync_time(folder: Path) -> float:

@@ -15,8 +15,8 @@ import asyncpg
 import uvloop
 
 from benchmarks.bench import Bench
-from benchmarks.drains import Reading
 from benchmarks.processes import Process, running, until
+from benchmarks.readings import Reading
 
 SECONDS, QUICK = 3.0, 0.5  # of each insert limit
 SAMPLES = 70  # wake-ups, one every 50 ms

@@ -1,25 +1,15 @@
 """Everything that is measured, by name; a figure is made of these."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 
 from benchmarks import crowd, limits, trials
-from benchmarks.bench import Bench
 from benchmarks.contenders import CONTENDERS
-from benchmarks.drains import Reading, drain
+from benchmarks.drains import drain
+from benchmarks.expected import EXPECTED
+from benchmarks.figures import FIGURES
+from benchmarks.readings import Measurement, Suite
 
 BATCHES = (1, 20, 100, 200)  # rows a commit
-
-
-@dataclass(frozen=True)
-class Measurement:
-    """Takes one reading; some are long, and repeat within themselves: then once is enough."""
-
-    name: str
-    unit: str
-    take: Callable[[Bench], Reading]
-    once: bool = False
 
 
 def drained(name: str) -> Measurement:
@@ -48,4 +38,4 @@ ALL = [
     Measurement("windlass.memory", "MiB", crowd.memory, once=True),
 ]
 
-MEASUREMENTS = {one.name: one for one in ALL}
+ENGINE = Suite("engine", FIGURES, ALL, EXPECTED)

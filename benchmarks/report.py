@@ -7,23 +7,23 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from benchmarks.expected import EXPECTED, REASONS, short
-from benchmarks.figures import FIGURES, Figure
-from benchmarks.measurements import MEASUREMENTS
+from benchmarks.expected import REASONS, short
+from benchmarks.figures import Figure
+from benchmarks.readings import Suite
 from benchmarks.rounds import Results
 
 FOLDER = Path(__file__).parent / "results"
 
 
-def write(results: Results, machine: dict[str, Any], ending: str) -> Path:
+def write(suite: Suite, results: Results, machine: dict[str, Any], ending: str) -> Path:
     """Keep everything, as `results/<date>-<ending>.json`."""
     path = FOLDER / f"{date.today().isoformat()}-{ending}.json"
     FOLDER.mkdir(exist_ok=True)
-    path.write_text(json.dumps(kept(results, machine), indent=1) + "\n")
+    path.write_text(json.dumps(kept(suite, results, machine), indent=1) + "\n")
     return path
 
 
-def kept(results: Results, machine: dict[str, Any]) -> dict[str, Any]:
+def kept(suite: Suite, results: Results, machine: dict[str, Any]) -> dict[str, Any]:
     """Everything as JSON types."""
     return {
         "date": date.today().isoformat(),
@@ -32,11 +32,11 @@ def kept(results: Results, machine: dict[str, Any]) -> dict[str, Any]:
             one.name: {"title": one.title, "unit": one.unit}
             | summed(values)
             | {"must": one.must, "aim": one.aim, "holds": verdict(one, values)}
-            for one in FIGURES
+            for one in suite.figures
             if (values := results.figure(one))
         },
         "measurements": {
-            name: {"unit": MEASUREMENTS[name].unit}
+            name: {"unit": suite.unit(name)}
             | summed(results.values(name))
             | {"readings": [one and {"value": one.value} | one.more for one in readings]}
             for name, readings in results.readings.items()
@@ -60,14 +60,14 @@ def verdict(figure: Figure, values: Sequence[float]) -> str:
     return "must" if figure.holds(median, figure.must) else "no"
 
 
-def show(results: Results) -> None:
+def show(suite: Suite, results: Results) -> None:
     """Print what was measured, then the figures."""
     print(f"\n{'measured':<32} {'median':>12} {'(min-max)':>24}  unit")
     for name in results.readings:
         values = results.values(name)
-        unit = MEASUREMENTS[name].unit
+        unit = suite.unit(name)
         print(f"{name:<32} {middle(values):>12} {spread(values):>24}  {unit}")
-    rows = [(one, values) for one in FIGURES if (values := results.figure(one))]
+    rows = [(one, values) for one in suite.figures if (values := results.figure(one))]
     if rows:
         print(f"\n{'figure':<10} {'median':>9} {'(min-max)':>20} {'must':>9} {'aim':>9}  holds")
     for one, values in rows:
@@ -102,10 +102,10 @@ def spread(values: Sequence[float]) -> str:
     return f"({min(values):,.2f}-{max(values):,.2f})" if values else ""
 
 
-def complaints(results: Results) -> list[str]:
+def complaints(suite: Suite, results: Results) -> list[str]:
     """What makes the run fail: what could not be measured, and others that are far too slow."""
     said = [f"{name} could not be measured: {why}" for name, why in results.failures.items()]
-    for name in EXPECTED:
+    for name in suite.expected:
         values = results.values(name)
         if values and (slow := short(name, statistics.median(values))):
             if reason := REASONS.get(name):

@@ -7,11 +7,9 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from typing import Any
 
-from benchmarks.bench import Bench
-from benchmarks.drains import Reading
-from benchmarks.figures import FIGURES, Figure, Values
-from benchmarks.measurements import ALL, Measurement
+from benchmarks.figures import Figure, Values
 from benchmarks.processes import Failed
+from benchmarks.readings import Measurement, Reading, Suite
 
 
 @dataclass
@@ -52,13 +50,13 @@ def named(name: str, reading: Reading) -> dict[str, float]:
     }
 
 
-def chosen(only: Sequence[str]) -> list[Measurement]:
+def chosen(suite: Suite, only: Sequence[str]) -> list[Measurement]:
     """What these names (of figures and measurements, with `*`) come to; all without any."""
     if not only:
-        return ALL
-    parts = {name for one in FIGURES if matches(one.name, only) for name in one.of}
-    found = [one for one in ALL if one.name in parts or matches(one.name, only)]
-    known = [one.name for one in (*FIGURES, *ALL)]
+        return list(suite.measurements)
+    parts = {name for one in suite.figures if matches(one.name, only) for name in one.of}
+    found = [one for one in suite.measurements if one.name in parts or matches(one.name, only)]
+    known = [one.name for one in (*suite.figures, *suite.measurements)]
     for pattern in only:
         if not any(fnmatch(name, pattern) for name in known):
             sys.exit(f"there is no figure or measurement {pattern!r}; --list names them")
@@ -70,7 +68,7 @@ def matches(name: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch(name, pattern) for pattern in patterns)
 
 
-def run(bench: Bench, measurements: Sequence[Measurement], repeat: int, results: Results) -> None:
+def run(bench: Any, measurements: Sequence[Measurement], repeat: int, results: Results) -> None:
     """Everything, so many times; what repeats within itself comes last."""
     many = [one for one in measurements if not one.once]
     for number in range(repeat):
@@ -82,7 +80,7 @@ def run(bench: Bench, measurements: Sequence[Measurement], repeat: int, results:
             take(bench, one, results, "once")
 
 
-def take(bench: Bench, one: Measurement, results: Results, which: str) -> None:
+def take(bench: Any, one: Measurement, results: Results, which: str) -> None:
     """One reading; what fails is told and does not end the run."""
     began = time.monotonic()
     reading: Reading | None = None

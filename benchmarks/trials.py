@@ -12,8 +12,8 @@ from typing import Any
 
 from benchmarks.bench import Bench
 from benchmarks.contenders import Contender, ours
-from benchmarks.drains import Reading
 from benchmarks.processes import until
+from benchmarks.readings import Reading
 from benchmarks.stores import Store
 
 US = ours("postgresql", 1, 20)

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 
 import pytest
+import structlog
 from aiohttp import web
 
 from windlass.gateway.balance import Balance
@@ -50,6 +51,80 @@ async def test_instances_share_the_requests(gateway, start, serve, says):
         async with gateway.ask() as response:
             answers[await response.text()] += 1
     assert answers == {"a": 5, "b": 5}
+
+
+async def test_three_share_the_load_one_dies_and_comes_back(gateway, serve, until):
+    """The first connect that fails leaves it out; nobody but our own probe goes there then."""
+    gears = [Gear(name) for name in "abc"]
+    for gear in gears:
+        await gear.up()
+    await serve(*(gear.address for gear in gears))
+    over, statuses = asyncio.Event(), Counter()
+
+    async def client(method):
+        while not over.is_set():
+            async with gateway.ask(method=method) as response:
+                statuses[response.status] += 1
+
+    async def share():
+        before = Counter({gear.name: gear.answered for gear in gears})
+        seen = sum(statuses.values())
+        await until(lambda: sum(statuses.values()) >= seen + 300)
+        return Counter({gear.name: gear.answered for gear in gears}) - before
+
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.TaskGroup() as tasks:
+            for method in ("GET", "POST") * 6:
+                tasks.create_task(client(method))
+            assert min((await share()).values()) > 80
+            await gears[0].down()
+            await until(lambda: logs)
+            await asyncio.sleep(0.5)
+            assert set(await share()) == {"b", "c"}
+            await gears[0].up()
+            back = asyncio.get_running_loop().time()
+            await until(lambda: gears[0].answered_since_up > 0)
+            assert asyncio.get_running_loop().time() - back < 2
+            assert min((await share()).values()) > 80
+            over.set()
+    assert [one["event"] for one in logs] == ["instance.left_out", "instance.back"]
+    assert logs[1]["after"] >= 0.5
+    assert (
+        logs[1]["met"] <= 4
+    )  # what was under way at that moment: of hundreds that came later, none
+    assert set(statuses) == {200}
+    for gear in gears:
+        await gear.down()
+
+
+class Gear:
+    """An instance that can be killed and comes back at the same address."""
+
+    def __init__(self, name):
+        self.name = name
+        self.port = self.answered = self.answered_since_up = 0
+        self.runner = None
+
+    @property
+    def address(self):
+        return f"127.0.0.1:{self.port}"
+
+    async def handle(self, request):
+        await asyncio.sleep(0.002)
+        self.answered += 1
+        self.answered_since_up += 1
+        return web.Response(text=self.name)
+
+    async def up(self):
+        self.answered_since_up = 0
+        self.runner = web.ServerRunner(web.Server(self.handle), shutdown_timeout=5)
+        await self.runner.setup()
+        await web.TCPSite(self.runner, "127.0.0.1", self.port).start()
+        self.port = self.runner.addresses[0][1]
+
+    async def down(self):
+        """It takes nothing new, and ends when all is answered."""
+        await self.runner.cleanup()
 
 
 @pytest.mark.parametrize("method", ["GET", "POST"])

@@ -68,7 +68,11 @@ class Forwarder:
     ) -> web.StreamResponse:
         self._balance.begin(address)
         try:
-            upstream = await self._send(request, address, fresh=fresh)
+            self._underway.begin(address)
+            try:
+                upstream = await self._upstream.send(request, address, fresh=fresh)
+            finally:
+                self._underway.end(address)
             try:
                 return await _relay(request, upstream)
             finally:
@@ -77,16 +81,6 @@ class Forwarder:
                 upstream.close()
         finally:
             self._balance.end(address)
-
-    async def _send(
-        self, request: web.BaseRequest, address: str, *, fresh: bool
-    ) -> aiohttp.ClientResponse:
-        host = request.headers[hdrs.HOST]
-        self._underway.begin(address)
-        try:
-            return await self._upstream.send(request, address, host, fresh=fresh)
-        finally:
-            self._underway.end(address)
 
 
 def _may_be_sent_twice(request: web.BaseRequest) -> bool:

@@ -1,5 +1,7 @@
 """What is passed on of a message's headers, and what belongs to one connection only."""
 
+from functools import lru_cache
+
 from aiohttp import hdrs, web
 from multidict import CIMultiDict, CIMultiDictProxy
 
@@ -20,6 +22,7 @@ HOP_BY_HOP = frozenset(
 # anew, and 100-continue is agreed upon with each side by itself.
 OURS = frozenset({"host", "expect", "forwarded", "x-real-ip"})
 DROPPED = HOP_BY_HOP | OURS
+NOTHING = frozenset[str]()
 
 
 def for_upstream(request: web.BaseRequest, host: str) -> CIMultiDict[str]:
@@ -27,9 +30,7 @@ def for_upstream(request: web.BaseRequest, host: str) -> CIMultiDict[str]:
     named = _named_by_connection(request.headers)
     headers = CIMultiDict[str]({hdrs.HOST: host})
     for name, value in request.headers.items():
-        # WSGI and CGI cannot tell X_Forwarded_For from X-Forwarded-For, so neither do we.
-        plain = name.lower().replace("_", "-")
-        if plain not in DROPPED and plain not in named and not plain.startswith("x-forwarded-"):
+        if _passes(name) and not (named and _plain(name) in named):
             headers.add(name, value)
     headers["X-Forwarded-For"] = request.remote or "unknown"
     headers["X-Forwarded-Proto"] = request.scheme
@@ -45,12 +46,28 @@ def for_client(received: CIMultiDictProxy[str]) -> CIMultiDict[str]:
     named = _named_by_connection(received)
     headers = CIMultiDict[str]()
     for name, value in received.items():
-        plain = name.lower()
-        if plain not in HOP_BY_HOP and plain not in named:
+        if _returns(name) and not (named and name.lower() in named):
             headers.add(name, value)
     # Without this aiohttp would introduce itself in the application's name.
     headers.setdefault(hdrs.SERVER, "windlass")
     return headers
+
+
+@lru_cache(maxsize=1024)
+def _passes(name: str) -> bool:
+    """Whether an instance may get this header: the same few names come in every request."""
+    plain = _plain(name)
+    return plain not in DROPPED and not plain.startswith("x-forwarded-")
+
+
+@lru_cache(maxsize=1024)
+def _returns(name: str) -> bool:
+    return name.lower() not in HOP_BY_HOP
+
+
+def _plain(name: str) -> str:
+    # WSGI and CGI cannot tell X_Forwarded_For from X-Forwarded-For, so neither do we.
+    return name.lower().replace("_", "-")
 
 
 def wants_websocket(request: web.BaseRequest) -> bool:
@@ -67,7 +84,7 @@ def wants_websocket(request: web.BaseRequest) -> bool:
 def _named_by_connection(headers: CIMultiDictProxy[str]) -> frozenset[str]:
     """The further headers that the sender meant for this connection only."""
     if hdrs.CONNECTION not in headers:
-        return frozenset()
+        return NOTHING
     names = ",".join(headers.getall(hdrs.CONNECTION)).lower().split(",")
     # Whoever names the length wants body and headers to be read differently by the two of us.
     return frozenset(name.strip() for name in names) - {"content-length"}

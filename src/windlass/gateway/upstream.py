@@ -56,14 +56,14 @@ class Upstream:
         await self._fresh.close()
 
     async def send(
-        self, request: web.BaseRequest, address: str, host: str, *, fresh: bool
+        self, request: web.BaseRequest, address: str, *, fresh: bool
     ) -> aiohttp.ClientResponse:
         """The beginning of the answer; raises Unreachable, HungUp (if not `fresh`) or Broken."""
         session = self._fresh if fresh else self._pooled
         return await session.request(
             request.method,
             _target(request, address),
-            headers=for_upstream(request, host),
+            headers=for_upstream(request, request.headers[hdrs.HOST]),
             data=_body(request) if request.body_exists else None,
             allow_redirects=False,
         )

@@ -1,0 +1,1 @@
+"""The node beside what it is made of: router, gears, memory."""

@@ -1,0 +1,1 @@
+"""What the suite runs in processes of their own."""
