@@ -18,7 +18,16 @@ from windlass.model.ids import NodeId, new_id
 from windlass.model.routes import Routes
 from windlass.nodes.node import Node
 from windlass.nodes.setting import NodeSetting
-from windlass.operations import applications, lifecycle, releases, scaling, strays
+from windlass.operations import (
+    aliases,
+    applications,
+    domains,
+    lifecycle,
+    releases,
+    scaling,
+    strays,
+    variables,
+)
 from windlass.plugins import backend
 from windlass.settings import Settings
 from windlass.store.beats import beats_at

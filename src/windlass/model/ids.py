@@ -10,6 +10,7 @@ GearId = NewType("GearId", str)
 InstanceId = NewType("InstanceId", str)
 ReleaseId = NewType("ReleaseId", str)
 NodeId = NewType("NodeId", str)
+ChangeId = NewType("ChangeId", str)
 RouterId = NewType("RouterId", str)
 
 ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"  # Crockford's: nothing that looks like something else
@@ -53,3 +54,8 @@ def release_id() -> ReleaseId:
 def router_id() -> RouterId:
     """A fresh id of a router."""
     return RouterId(new_id("t"))
+
+
+def change_id() -> ChangeId:
+    """A fresh id of a change of variables."""
+    return ChangeId(new_id("v"))

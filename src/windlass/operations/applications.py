@@ -59,8 +59,8 @@ class CreateApplication(Operation[Broker]):
         owner = await world.store.accounts.get(self.owner)
         if owner is None or await world.store.domains.get(self.domain) is None:
             raise NotFound("the domain is gone", code=127)
-        called = f"{self.domain_name}/{self.name}"
-        name = Hold.name("application", called, self.application)
+        # By the domain's id: its name may change.
+        name = Hold.name("application", f"{self.domain}/{self.name}", self.application)
         await world.store.applications.add(
             self.application, name.key, self.domain, self.name, self.cartridge, self.size
         )
@@ -79,7 +79,9 @@ class CreateApplication(Operation[Broker]):
         *risen, switch = rise(self.application, [gear], release, ())
         for stage in risen:
             yield stage
-        host = host_of(self.name, self.domain_name, world.apps_domain)
+        domain = await world.store.domains.get(self.domain)
+        named = domain.name if domain else self.domain_name  # it may have been renamed meanwhile
+        host = host_of(self.name, named, world.apps_domain)
         started = NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
         yield *switch, OpenRoute(self.application, host), started
 
@@ -101,8 +103,9 @@ class DeleteApplication(OnApplication):
         if application is None or application.maker is not None:
             return  # there never was one, or whoever makes one of this id comes after us
         yield MarkLeaving(self.application, application.state)
+        aliases = await world.store.routing.aliases(self.application)
         for host in await world.store.routing.hosts(self.application):
-            yield CloseRoute(self.application, host)
+            yield CloseRoute(self.application, host, alias=host in aliases)
         old = await world.store.fleet.instances(self.application)
         for stage in silence(self.application, old):
             yield stage

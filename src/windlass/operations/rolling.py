@@ -1,14 +1,16 @@
 """Bringing instances up and taking them out without losing a request: new first, old last."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import ClassVar
 
 from windlass.broker import Broker
 from windlass.engine.operation import Step
 from windlass.engine.policy import Retry
 from windlass.errors import Refused
+from windlass.model.applications import Application, AppState
 from windlass.model.gears import InstanceState
 from windlass.model.ids import AppId, GearId, InstanceId, ReleaseId, instance_id
 from windlass.operations.steps import placed
@@ -55,6 +57,40 @@ def retire(application: AppId, old: Sequence[Running]) -> Iterator[tuple[Step[Br
             StopInstances(application, gear, tuple(one.id for one in old if one.gear == gear))
             for gear in gears
         )
+
+
+@dataclass(frozen=True)
+class Succession:
+    """The stages in which new instances come up, and those in which the old ones then leave."""
+
+    up: tuple[tuple[Step[Broker], ...], ...] = ()
+    out: tuple[tuple[Step[Broker], ...], ...] = ()
+
+
+async def succession(world: Broker, application: Application) -> Succession:
+    """New instances for the old: they see what was published since.
+
+    Nothing of an application that is stopped, or of which no instance answers: what starts later
+    finds it by itself, and nobody must wait for what does not come up.
+    """
+    old = await world.store.fleet.instances(application.id)
+    gears = await world.store.fleet.gears(application.id)
+    if application.state is AppState.STOPPED or application.release is None:
+        return Succession()
+    reports = [await world.node(one.node).observe(one.gear.id) for one in gears]
+    if not any(seen.state is InstanceState.UP for one in reports for seen in one.instances):
+        return Succession()
+    ids = [one.gear.id for one in gears]
+    up = tuple(rise(application.id, ids, application.release, old))
+    return Succession(up, tuple(retire(application.id, old)))
+
+
+def together(
+    several: Iterable[Sequence[tuple[Step[Broker], ...]]],
+) -> Iterator[tuple[Step[Broker], ...]]:
+    """The first stages of all side by side, then the second ones, and so on."""
+    for stages in zip_longest(*several, fillvalue=()):
+        yield tuple(step for stage in stages for step in stage)
 
 
 async def serve(world: Broker, application: AppId, id: GearId) -> None:

@@ -100,8 +100,24 @@ class PublishVariables(Step[Broker]):
         await node.publish(gear, await variables(world, self.application, self.gear), world.by)
 
 
+@dataclass(frozen=True)
+class RepublishVariables(Step[Broker]):
+    """When what comes after this is taken back, the gear sees the variables as they were.
+
+    It stands before the steps that change what variables say, and so is undone after them.
+    """
+
+    application: AppId
+    gear: GearId
+
+    async def undo(self, world: Broker) -> None:
+        """The whole set, as it is again."""
+        gear, node = await placed(world, self.gear)
+        await node.publish(gear, await variables(world, self.application, self.gear), world.by)
+
+
 async def variables(broker: Broker, id: AppId, gear: GearId) -> dict[str, str]:
-    """An application's environment."""
+    """An application's environment: what the platform tells, and what its user does."""
     application = await broker.store.applications.get(id)
     if application is None:
         raise NotFound("there is no such application any more", code=101)
@@ -113,7 +129,9 @@ async def variables(broker: Broker, id: AppId, gear: GearId) -> dict[str, str]:
         "OPENSHIFT_GEAR_NAME": application.name,
         "OPENSHIFT_GEAR_UUID": gear,
         "OPENSHIFT_NAMESPACE": application.domain_name,
+        "OPENSHIFT_APP_ALIASES": ",".join(await broker.store.routing.aliases(id)),
         **await broker.store.applications.secrets(id),
+        **{one.name: one.value for one in await broker.store.variables.all(id)},
     }
 
 
@@ -249,10 +267,11 @@ class OpenRoute(Step[Broker]):
 
     application: AppId
     host: str
+    alias: bool = False
 
     async def do(self, world: Broker) -> None:
         """Open it."""
-        await world.store.routing.open(self.host, self.application)
+        await world.store.routing.open(self.host, self.application, alias=self.alias)
 
     async def undo(self, world: Broker) -> None:
         """Close it."""
@@ -265,6 +284,7 @@ class CloseRoute(Step[Broker]):
 
     application: AppId
     host: str
+    alias: bool = False
 
     async def do(self, world: Broker) -> None:
         """Close it."""
@@ -272,7 +292,7 @@ class CloseRoute(Step[Broker]):
 
     async def undo(self, world: Broker) -> None:
         """Open it again."""
-        await world.store.routing.open(self.host, self.application)
+        await world.store.routing.open(self.host, self.application, alias=self.alias)
 
 
 @dataclass(frozen=True)

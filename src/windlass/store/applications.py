@@ -85,6 +85,18 @@ class Applications:
         async with self.access.write() as connection:
             await connection.execute(delete(holds).where(holds.c.resource == id))
 
+    async def give_up(self, id: AppId, key: str) -> None:
+        """Give up one thing that it holds."""
+        mine = (holds.c.resource == id) & (holds.c.key == key)
+        async with self.access.write() as connection:
+            await connection.execute(delete(holds).where(mine))
+
+    async def of_domain(self, domain: DomainId) -> list[Application]:
+        """Every application of a domain."""
+        query = SELECT.where(applications.c.domain == domain).order_by(applications.c.id)
+        async with self.access.read() as connection:
+            return [application_of(row) for row in await connection.execute(query)]
+
     # -- releases and secrets --------------------------------------------------------------
 
     async def add_release(self, application: AppId, id: ReleaseId) -> None:

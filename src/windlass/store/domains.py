@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 
 from windlass.engine.operation import Hold
 from windlass.errors import Conflict, Taken
@@ -65,6 +65,18 @@ class Domains:
         async with self.access.read() as connection:
             rows = await connection.execute(query.order_by(domains.c.name).limit(limit))
             return [(domain_of(row), row.applications) for row in rows]
+
+    async def call(self, id: DomainId, name: str) -> None:
+        """A domain has this name."""
+        async with self.access.write() as connection:
+            await connection.execute(update(domains).where(domains.c.id == id).values(name=name))
+
+    async def hang(self, id: DomainId, key: str, *, instead_of: str) -> None:
+        """A domain hangs on this hold, and the other one is given up."""
+        async with self.access.write() as connection:
+            await connection.execute(update(domains).where(domains.c.id == id).values(hold=key))
+            mine = (holds.c.resource == id) & (holds.c.key == instead_of)
+            await connection.execute(delete(holds).where(mine))
 
     async def remove(self, domain: Domain) -> None:
         """Delete an empty domain; Conflict while it has applications."""

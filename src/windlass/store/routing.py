@@ -21,9 +21,9 @@ class Routing:
     def __init__(self, access: Access) -> None:
         self.access = access
 
-    async def open(self, host: str, application: AppId) -> None:
-        """A host name leads to an application."""
-        row = upsert(routes).values(host=host, application=application)
+    async def open(self, host: str, application: AppId, *, alias: bool = False) -> None:
+        """A host name leads to an application; an alias is one that its user has chosen."""
+        row = upsert(routes).values(host=host, application=application, alias=alias)
         async with self.access.write() as connection:
             await connection.execute(row.on_conflict_do_nothing())
             await raise_version(connection)
@@ -39,6 +39,13 @@ class Routing:
         query = select(routes.c.host).where(routes.c.application == application)
         async with self.access.read() as connection:
             return list((await connection.execute(query.order_by(routes.c.host))).scalars())
+
+    async def aliases(self, application: AppId) -> list[str]:
+        """The aliases of an application."""
+        mine = (routes.c.application == application) & routes.c.alias
+        async with self.access.read() as connection:
+            found = await connection.execute(select(routes.c.host).where(mine))
+            return sorted(found.scalars())
 
     async def all(self) -> list[Route]:
         """Every route there is, with the addresses that answer."""

@@ -14,6 +14,7 @@ from windlass.store.jobs import Jobs
 from windlass.store.quotas import Quotas
 from windlass.store.routers import Routers
 from windlass.store.routing import Routing
+from windlass.store.variables import Variables
 
 
 class Store:
@@ -29,6 +30,7 @@ class Store:
         self.applications = Applications(access)
         self.fleet = Fleet(access)
         self.routing = Routing(access)
+        self.variables = Variables(access)
         self.routers = Routers(access)
         self.quotas = Quotas(access)
         self.jobs = Jobs(access)

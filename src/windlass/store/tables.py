@@ -369,6 +369,7 @@ routes = Table(
     "routes",
     metadata,
     Column("host", Text, primary_key=True),
+    Column("alias", Boolean, nullable=False, server_default=text("false")),  # a user's own name
     Column(
         "application",
         Text,
@@ -389,4 +390,37 @@ secrets = Table(
     ),
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
+)
+
+variables = Table(
+    "variables",
+    metadata,
+    Column(
+        "application",
+        Text,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        primary_key=True,
+    ),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+)
+
+# Set aside for jobs, which name only the id.
+
+changes = Table(
+    "changes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column(
+        "application",
+        Text,
+        ForeignKey("applications.id", ondelete="CASCADE"),
+        nullable=False,
+    ),
+    Column("value", Text),  # null: the variable goes
+    Column("before", Text),
+    Column("applied", Boolean, nullable=False, server_default=text("false")),
+    Column("at", Float, nullable=False),
+    Index("ix_changes_application", "application"),
 )
