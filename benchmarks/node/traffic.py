@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.node.parts.load import HOST
-from benchmarks.node.place import Place, free_port
+from benchmarks.node.place import Place
+from benchmarks.node.ports import free_port
 from benchmarks.processes import Failed, Process, until
 from benchmarks.readings import Reading
 
