@@ -5,7 +5,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from benchmarks.node.installation import status_of
+from benchmarks.node.installation import Installation, status_of
 from benchmarks.node.place import Place
 from benchmarks.node.ports import free_port
 from benchmarks.processes import Failed, children, until
@@ -79,7 +79,7 @@ def hundred(place: Place) -> Reading:
     if sum(one["state"] == "up" for one in up) != count:
         raise Failed(f"{len(up)} gears, and not all answer")
     broker = sum(mebibytes(pid) for pid in children(there.up.popen.pid))
-    router = sum(mebibytes(pid) for pid in named("windlass.daemon.main", "route"))
+    router = sum(mebibytes(pid) for pid in routers(there))
     there.delete("many")
     return Reading(broker, {"router": router, "gears": count, "seconds": round(took, 1)})
 
@@ -92,14 +92,15 @@ def mebibytes(pid: int) -> float:
     raise Failed(f"process {pid} is gone")
 
 
-def named(*words: str) -> list[int]:
-    """The processes with these words on their command line, of this platform or any other."""
+def routers(there: Installation) -> list[int]:
+    """The router's process, which has another parent than the broker."""
+    mine = f"WINDLASS_DATA={there.data}".encode()
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            told = path.read_text().split("\0")
+            routes = path.joinpath("cmdline").read_bytes().endswith(b"\0route\0")
+            if routes and mine in path.joinpath("environ").read_bytes().split(b"\0"):
+                found.append(int(path.name))
         except OSError:
             continue  # it has just ended
-        if all(word in told for word in words):
-            found.append(int(path.parent.name))
     return found
