@@ -240,6 +240,11 @@ async def test_an_endless_allocation_ends_with_a_kill_that_is_told(bench, neighb
         assert await answer(address) == "neighbour"
 
 
+async def test_a_build_that_wants_too_much_memory_says_so(bench):
+    with pytest.raises(Refused, match="want of memory: a small gear has 512 MiB"):
+        await bench.build(hoard_py=HOARD, build_sh="python3 hoard.py")
+
+
 async def test_a_full_disk_is_its_own(bench, neighbour):
     release = await bench.build(fill_py=FILL, build_sh="python3 fill.py")
     log = bench.node.ground.home(bench.gear.id).release(release) / "build.log"
