@@ -1,15 +1,17 @@
 """Where the node is measured: a folder, and the processes that the suite starts."""
 
 import shutil
-import socket
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import count
 from pathlib import Path
 
+from benchmarks.node.installation import Installation, installation
+from benchmarks.node.ports import listens
 from benchmarks.processes import Process, finish, running, until
 
 PATIENCE = 30.0  # seconds for a server to listen
@@ -23,6 +25,12 @@ class Place:
     quick: bool
     profile: Path | None = None  # our own processes run under cProfile, into here
     numbers: Iterator[int] = field(default_factory=count)
+    until: ExitStack = field(default_factory=ExitStack)  # the end
+
+    @cached_property
+    def installation(self) -> Installation:
+        """A whole windlass, which starts when it is first wanted and runs until the end."""
+        return self.until.enter_context(installation())
 
     def new(self) -> Path:
         """A folder of its own for one reading."""
@@ -59,20 +67,9 @@ class Place:
 def place(quick: bool, profile: Path | None = None) -> Iterator[Place]:
     """A place, for as long as one measures."""
     folder = Path(tempfile.mkdtemp(prefix="bench"))
+    made = Place(folder, quick, profile)
     try:
-        yield Place(folder, quick, profile)
+        with made.until:
+            yield made
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def free_port() -> int:
-    """A port of loopback at which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])
-
-
-def listens(port: int) -> bool:
-    """Whether somebody accepts there."""
-    with socket.socket() as one:
-        return one.connect_ex(("127.0.0.1", port)) == 0

@@ -65,8 +65,12 @@ class Life:
     async def simple(self) -> object:
         await self.run(MINE)
         await self.until(MINE, lambda one: one.state == "up")
-        await self.node.remove(MINE.id, BY)
-        return sorted(await self.node.gears())
+        await self.node.create(OTHER, BY)
+        await self.node.copy(OTHER, RELEASE, MINE.id, BY)
+        report = await self.node.observe(OTHER.id)
+        for gear in (MINE, OTHER):
+            await self.node.remove(gear.id, BY)
+        return [sorted(report.releases), sorted(await self.node.gears())]
 
     async def spy(self) -> object:
         await self.neighbour()

@@ -17,6 +17,7 @@ import pytest
 from nodes.attacks import BURN, FILL, FORK_BOMB, HOARD, SPY
 from nodes.conftest import Bench
 from servers import Beanstalkd, Redis
+from system.traces import traces
 from windlass.errors import Refused
 from windlass.model.gears import Instance, InstanceState
 from windlass.model.ids import gear_id
@@ -239,6 +240,11 @@ async def test_an_endless_allocation_ends_with_a_kill_that_is_told(bench, neighb
         assert await answer(address) == "neighbour"
 
 
+async def test_a_build_that_wants_too_much_memory_says_so(bench):
+    with pytest.raises(Refused, match="want of memory: a small gear has 512 MiB"):
+        await bench.build(hoard_py=HOARD, build_sh="python3 hoard.py")
+
+
 async def test_a_full_disk_is_its_own(bench, neighbour):
     release = await bench.build(fill_py=FILL, build_sh="python3 fill.py")
     log = bench.node.ground.home(bench.gear.id).release(release) / "build.log"
@@ -267,38 +273,24 @@ async def test_a_busy_loop_leaves_its_neighbours_answering(bench, neighbour):
 # -- what is left --------------------------------------------------------------------------
 
 
-def traces(node: LocalNode) -> list[str]:
-    """What this installation has on the machine beside its files."""
-    ground = node.ground
-    links = [path.name for path in Path("/sys/class/net").glob(f"wl{ground.id}*")]
-    spaces = [path.name for path in Path("/run/netns").glob(f"wl{ground.id}*")]
-    groups = [str(path) for path in Path("/sys/fs/cgroup").glob(f"*/windlass-{ground.id}/*")]
-    mounts = [
-        line.split()[4]
-        for line in Path("/proc/self/mountinfo").read_text().splitlines()
-        if str(ground.layout.data) in line
-    ]
-    loops = subprocess.run(["losetup", "-a"], capture_output=True, text=True, check=True).stdout
-    rules = subprocess.run(["nft", "list", "tables"], capture_output=True, text=True).stdout
-    images = [line for line in loops.splitlines() if str(ground.layout.data) in line]
-    tables = [line for line in rules.splitlines() if ground.id in line]
-    return [*links, *spaces, *groups, *mounts, *images, *tables]
-
-
 async def test_a_removed_gear_leaves_nothing_while_its_neighbour_runs(bench, neighbour):
     async with serving(bench), serving(neighbour) as (_, address):
         await bench.node.remove(bench.gear.id, bench.lease())
         id, gone = bench.node.ground.id, str(bench.gear.id)
-        left = [one for one in traces(bench.node) if gone in one or one.endswith((".5", "-5"))]
+        left = [
+            one
+            for one in traces(bench.node.ground.layout.data)
+            if gone in one or one.endswith((".5", "-5"))
+        ]
         assert left == [], id
         assert await answer(address) == "neighbour"
 
 
 async def test_shutdown_leaves_nothing_and_start_brings_it_back(bench, neighbour):
     async with serving(neighbour) as (instance, address):
-        assert len(traces(bench.node)) > 8
+        assert len(traces(bench.node.ground.layout.data)) > 8
         await bench.node.shutdown()
-        assert traces(bench.node) == []
+        assert traces(bench.node.ground.layout.data) == []
         await bench.node.start()
         assert (await neighbour.until(instance, InstanceState.UP)).address == address
         assert await answer(address) == "neighbour"

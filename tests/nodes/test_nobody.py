@@ -62,7 +62,7 @@ def lived(scenario: str, folder: Path) -> object:
 
 
 def test_an_ordinary_user_can_run_gears(folder):
-    assert lived("simple", folder) == []
+    assert lived("simple", folder) == [["r1"], []]
 
 
 def test_a_gear_sees_and_signals_no_other(folder):

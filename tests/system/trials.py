@@ -6,7 +6,7 @@ import shutil
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,11 +77,11 @@ def url_of(folder: Path) -> str:
 
 @asynccontextmanager
 async def opened(folder: Path, user: User, kill: Kill | None = None) -> AsyncIterator[House]:
-    """The house that stands in a folder, without a drain's second."""
+    """The house that stands in a folder."""
     settings = settings_for(folder, url := url_of(folder))
     database = failing(url, kill) if url.startswith("sqlite") else Database(url)
     broker = await open_broker(settings, database)
-    house = House(replace(broker, drain=0.0), settings)
+    house = House(broker, settings)
     house.user = user
     domain = await house.broker.store.domains.find("demo")
     if domain is not None:

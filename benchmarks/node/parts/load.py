@@ -78,7 +78,7 @@ async def main(port: int, method: str, connections: int, seconds: float) -> None
     await asyncio.sleep(seconds)
     took = time.perf_counter() - began
     counted = {status: n - before.get(status, 0) for status, n in seen.items()}
-    print(json.dumps({"seconds": took, "answers": counted}))
+    print(json.dumps({"seconds": took, "answers": counted, "all": sum(seen.values())}))
 
 
 if __name__ == "__main__":

@@ -58,6 +58,7 @@ HANDLERS = [
     app_cartridges.show_app_cartridge,
     app_cartridges.bound_cartridge,
     gear_groups.list_gear_groups,
+    gear_groups.list_dashed_gear_groups,
     gear_groups.show_gear_group,
     releases.list_releases,
     releases.deploy,

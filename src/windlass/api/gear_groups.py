@@ -13,15 +13,26 @@ from windlass.model.applications import Application
 from windlass.model.gears import Gear, GearReport, InstanceState
 from windlass.model.sizes import GIB, size_of
 
-GROUPS = [f"{path}/{name}" for path in MEMBER for name in ("gear_groups", "gear-groups")]
 GROUP = [
     f"{path}/{name}/{{group:str}}" for path in MEMBER for name in ("gear_group", "gear_groups")
 ]
 
 
-@get(GROUPS)
+@get([path + "/gear_groups" for path in MEMBER])
 async def list_gear_groups(request: Asked) -> Response[bytes]:
     """An application's gears: one group of them."""
+    return await listed(request)
+
+
+# In the schema both spellings would have the same name.
+@get([path + "/gear-groups" for path in MEMBER], include_in_schema=False)
+async def list_dashed_gear_groups(request: Asked) -> Response[bytes]:
+    """The same, as OpenShift also spelled it."""
+    return await listed(request)
+
+
+async def listed(request: Asked) -> Response[bytes]:
+    """The one group."""
     return short_page(request, [await group_of(request, await application_of(request))])
 
 

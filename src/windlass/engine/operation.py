@@ -56,10 +56,12 @@ class Hold:
         return cls(key=f"{kind}:{name}", resource=resource, kind=kind)
 
     @classmethod
-    def quota(cls, kind: str, resource: str, owner: str, limit: int, **more: Any) -> "Hold":
-        """A share of what an owner may have of a kind: one, unless an amount is told."""
-        share = {"amount": 1, **more}
-        return cls(f"{kind}:{resource}", resource, kind, owner=owner, limit=limit, **share)
+    def quota(
+        cls, kind: str, resource: str, owner: str, limit: int, *, code: int | None = None
+    ) -> "Hold":
+        """One of what an owner may have of a kind."""
+        key = f"{kind}:{resource}"
+        return cls(key, resource, kind, owner=owner, amount=1, limit=limit, code=code)
 
 
 class Step(Known, Generic[W], base=True):

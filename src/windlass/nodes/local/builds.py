@@ -11,6 +11,7 @@ from windlass.archives import unpack
 from windlass.errors import Refused
 from windlass.model.cartridges import Cartridge
 from windlass.model.ids import ReleaseId
+from windlass.model.sizes import MIB
 from windlass.nodes.local.commands import Ended, launch, must
 from windlass.nodes.local.fence import Held
 from windlass.nodes.local.files import in_thread
@@ -32,16 +33,30 @@ async def build(
     await delete(held, unfinished)
     try:
         await fill(held, gate, cartridge, unfinished, source)
-        done = None
         if wants_build(cartridge, unfinished / "repo"):
-            done = await run(held, gate, cartridge, release)
-    except Refused:
+            await must_build(held, gate, cartridge, release)
+    except (Refused, OSError):
         await delete(held, unfinished)
         raise
-    if done is not None and done.code != 0:
-        await delete(held, unfinished)
-        raise Refused(f"the build failed with exit status {done.code}:\n{done.last_lines}")
     unfinished.rename(gate.home.release(release))
+
+
+async def must_build(held: Held, gate: Gate, cartridge: Cartridge, release: ReleaseId) -> None:
+    """Refused with the end of the output where the build fails, and why if the system did it."""
+    before = killed(gate)
+    done = await run(held, gate, cartridge, release)
+    if done.code != 0:
+        how = f"the build failed with exit status {done.code}"
+        if killed(gate) > before:
+            how += (
+                f", for want of memory: a {gate.size.name} gear has {gate.size.memory // MIB} MiB"
+            )
+        raise Refused(f"{how}:\n{done.last_lines}")
+
+
+def killed(gate: Gate) -> int:
+    """How many of the gear's processes were killed for want of memory, ever."""
+    return gate.ground.cgroups.killed(gate.gear) if gate.ground.cgroups else 0
 
 
 async def fill(

@@ -5,7 +5,7 @@ import http.client
 import json
 import secrets
 import shutil
-import socket
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.bench import WINDLASS
+from benchmarks.node.ports import free_port
 from benchmarks.processes import Failed, Process, finish, until
 
 START = 180.0  # seconds for the first start, which fetches the web servers
@@ -23,7 +23,7 @@ DOMAIN = "demo"
 
 
 @dataclass
-class Platform:
+class Installation:
     """A windlass that runs, and its admin's hands."""
 
     folder: Path
@@ -99,12 +99,12 @@ def status_of(address: str, port: int, host: str) -> int:
 
 
 def command(*words: str) -> list[str]:
-    """`windlassd` by the Python that has it."""
-    return [WINDLASS, "-m", "windlass.daemon.main", *words]
+    """`windlassd`, by our own Python."""
+    return [sys.executable, "-m", "windlass.daemon.main", *words]
 
 
 @contextmanager
-def platform() -> Iterator[Platform]:
+def installation() -> Iterator[Installation]:
     """One from its first start until nothing of it is left."""
     folder = Path(tempfile.mkdtemp(prefix="bench"))
     folder.chmod(0o755)
@@ -120,7 +120,7 @@ def platform() -> Iterator[Platform]:
     } | pip_settings()
     log = folder / "log"
     up = Process("windlassd up", command("up"), env, log)
-    made = Platform(folder, env, api, apps, up)
+    made = Installation(folder, env, api, apps, up)
     try:
         until(lambda: answers(made), up, START, 0.2)
         made.call("POST", "/domains", {"name": DOMAIN})
@@ -131,7 +131,7 @@ def platform() -> Iterator[Platform]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def answers(made: Platform) -> bool:
+def answers(made: Installation) -> bool:
     """Whether the API lets its admin in."""
     try:
         return made.call("GET", "/user") is not None
@@ -143,10 +143,3 @@ def pip_settings() -> dict[str, str]:
     """Where pip's own file is, since the home is another one."""
     file = Path.home() / ".config" / "pip" / "pip.conf"
     return {"PIP_CONFIG_FILE": str(file)} if file.exists() else {}
-
-
-def free_port() -> int:
-    """A port that nobody has just now."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return int(one.getsockname()[1])

@@ -1,22 +1,25 @@
 """Gears: how soon a new application answers, and what a hundred of them cost the broker."""
 
+import itertools
 import subprocess
 import time
-from itertools import count
 from pathlib import Path
 
-from benchmarks.drains import Reading
-from benchmarks.platform import Platform, free_port, status_of
+from benchmarks.node.installation import Installation, status_of
+from benchmarks.node.place import Place
+from benchmarks.node.ports import free_port
 from benchmarks.processes import Failed, children, until
+from benchmarks.readings import Reading
 
 FIRST = 60.0  # seconds until the first answer
 LOOK = 0.005  # seconds between two looks for it
 HUNDRED = 100
-numbers = count()
+numbers = itertools.count()
 
 
-def create(there: Platform) -> Reading:
+def create(place: Place) -> Reading:
     """Seconds from asking for an application until it answers 200 at its own host name."""
+    there = place.installation
     name = f"a{next(numbers)}"
     began = time.perf_counter()
     job = there.create(name)
@@ -27,8 +30,9 @@ def create(there: Platform) -> Reading:
     return Reading(took, {"steps": {one["kind"]: one["seconds"] for one in steps}})
 
 
-def by_hand(there: Platform) -> Reading:
+def by_hand(place: Place) -> Reading:
     """Seconds until the same server, started in bubblewrap by hand, answers 200."""
+    there = place.installation
     name = f"a{next(numbers)}"
     there.done(there.create(name))
     [record] = (there.data / "supervisor" / "programs").glob("g*.json")
@@ -61,22 +65,23 @@ def by_hand_argv(record: Path, port: int) -> list[str]:
     return [*argv, "--chdir", *told("directory"), "--", *told("argv")]
 
 
-def hundred(there: Platform) -> Reading:
+def hundred(place: Place) -> Reading:
     """MiB of the broker (API and worker) with a hundred gears that answer; and of the router."""
-    there.tool("user", "limits", "admin", "--gears", str(2 * HUNDRED), "--storage", "1000")
+    there, count = place.installation, 10 if place.quick else HUNDRED
+    there.tool("user", "limits", "admin", "--gears", str(2 * count), "--storage", "1000")
     there.done(there.create("many"))
     path = "/domains/demo/applications/many"
-    there.done(there.call("PUT", f"{path}/cartridges/python", {"scales_to": HUNDRED}))
+    there.done(there.call("PUT", f"{path}/cartridges/python", {"scales_to": count}))
     began = time.perf_counter()
-    there.done(there.call("POST", f"{path}/events", {"event": "scale-up", "to": HUNDRED}))
+    there.done(there.call("POST", f"{path}/events", {"event": "scale-up", "to": count}))
     took = time.perf_counter() - began
     up = there.call("GET", path)["instances"]
-    if sum(one["state"] == "up" for one in up) != HUNDRED:
+    if sum(one["state"] == "up" for one in up) != count:
         raise Failed(f"{len(up)} gears, and not all answer")
     broker = sum(mebibytes(pid) for pid in children(there.up.popen.pid))
-    router = sum(mebibytes(pid) for pid in named("windlass.daemon.main", "route"))
+    router = sum(mebibytes(pid) for pid in routers(there))
     there.delete("many")
-    return Reading(broker, {"router": router, "seconds": round(took, 1)})
+    return Reading(broker, {"router": router, "gears": count, "seconds": round(took, 1)})
 
 
 def mebibytes(pid: int) -> float:
@@ -87,14 +92,15 @@ def mebibytes(pid: int) -> float:
     raise Failed(f"process {pid} is gone")
 
 
-def named(*words: str) -> list[int]:
-    """The processes with these words on their command line, of this platform or any other."""
+def routers(there: Installation) -> list[int]:
+    """The router's process, which has another parent than the broker."""
+    mine = f"WINDLASS_DATA={there.data}".encode()
     found = []
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         try:
-            told = path.read_text().split("\0")
+            routes = path.joinpath("cmdline").read_bytes().endswith(b"\0route\0")
+            if routes and mine in path.joinpath("environ").read_bytes().split(b"\0"):
+                found.append(int(path.name))
         except OSError:
             continue  # it has just ended
-        if all(word in told for word in words):
-            found.append(int(path.parent.name))
     return found
