@@ -56,7 +56,8 @@ class CreateApplication(Operation[Broker]):
         owner = await world.store.accounts.get(self.owner)
         if owner is None or await world.store.domains.get(self.domain) is None:
             raise NotFound("the domain is gone", code=127)
-        called = f"{self.domain_name}/{self.name}"
+        # By the domain's id: whoever gets its old name after a renaming has all names free.
+        called = f"{self.domain}/{self.name}"
         name = Hold.name("application", called, self.application)
         await world.store.applications.add(
             self.application, name.key, self.domain, self.name, self.cartridge
@@ -65,6 +66,9 @@ class CreateApplication(Operation[Broker]):
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """A gear, a cartridge in it, a release of the template, traffic to it."""
+        domain = await world.store.domains.get(self.domain)
+        if domain is None:
+            raise NotFound("the domain is gone", code=127)
         gear, release, node = gear_id(), release_id(), world.roomiest()
         yield TakeSlot(self.application, gear, node)
         yield CreateGear(gear, node), MakeSecret(self.application)
@@ -74,7 +78,7 @@ class CreateApplication(Operation[Broker]):
         yield ActivateRelease(self.application, gear, release, before=None)
         for stage in rise(self.application, [gear], release, ()):
             yield stage
-        yield OpenRoute(self.application, host_of(self.name, self.domain_name, world.apps_domain))
+        yield OpenRoute(self.application, host_of(self.name, domain.name, world.apps_domain))
         yield NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
 
 
