@@ -38,7 +38,16 @@ from windlass.store.schema import State, state
 from windlass.store.store import Store
 
 # Importing them makes their kinds known.
-OPERATIONS = (applications, lifecycle, releases, scaling, strays)
+OPERATIONS = (
+    aliases,
+    applications,
+    domains,
+    lifecycle,
+    releases,
+    scaling,
+    strays,
+    variables,
+)
 LOCAL = NodeId("local")
 HOUR, DAY = 3600.0, 86_400.0  # seconds
 

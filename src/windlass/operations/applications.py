@@ -59,8 +59,9 @@ class CreateApplication(Operation[Broker]):
         owner = await world.store.accounts.get(self.owner)
         if owner is None or await world.store.domains.get(self.domain) is None:
             raise NotFound("the domain is gone", code=127)
-        # By the domain's id: its name may change.
-        name = Hold.name("application", f"{self.domain}/{self.name}", self.application)
+        # By the domain's id: whoever gets its old name after a renaming has all names free.
+        called = f"{self.domain}/{self.name}"
+        name = Hold.name("application", called, self.application)
         await world.store.applications.add(
             self.application, name.key, self.domain, self.name, self.cartridge, self.size
         )
@@ -68,6 +69,9 @@ class CreateApplication(Operation[Broker]):
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """A gear, a cartridge in it, a release of the template, traffic to it."""
+        domain = await world.store.domains.get(self.domain)
+        if domain is None:
+            raise NotFound("the domain is gone", code=127)
         [gear] = await world.store.quotas.reserved(world.by.job)
         release, node = release_id(), world.roomiest()
         yield TakeSlot(self.application, gear, node)
@@ -79,9 +83,7 @@ class CreateApplication(Operation[Broker]):
         *risen, switch = rise(self.application, [gear], release, ())
         for stage in risen:
             yield stage
-        domain = await world.store.domains.get(self.domain)
-        named = domain.name if domain else self.domain_name  # it may have been renamed meanwhile
-        host = host_of(self.name, named, world.apps_domain)
+        host = host_of(self.name, domain.name, world.apps_domain)
         started = NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
         yield *switch, OpenRoute(self.application, host), started
 

@@ -1,13 +1,12 @@
 """Variables: an application's environment, as its users want it."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import ClassVar
 
 from windlass.broker import Broker
 from windlass.engine.operation import Plan, Step
 from windlass.errors import NotFound
-from windlass.model.ids import AppId, ChangeId
+from windlass.model.ids import ChangeId
 from windlass.operations.base import OnPresent, present
 from windlass.operations.rolling import succession
 from windlass.operations.steps import PublishVariables, RepublishVariables
