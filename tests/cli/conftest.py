@@ -30,6 +30,13 @@ def env(monkeypatch, tmp_path, peer):
 
 
 @pytest.fixture
+def demo(peer):
+    """The domain demo with the application hello."""
+    peer.add_domain("demo")
+    peer.add_application("demo", "hello")
+
+
+@pytest.fixture
 def windlass(env, capsys):
     """Run a command in this process, as from a pipe."""
 

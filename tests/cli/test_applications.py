@@ -9,12 +9,6 @@ from peer.scripted import goes_wrong, stands_still
 
 
 @pytest.fixture
-def demo(peer):
-    peer.add_domain("demo")
-    peer.add_application("demo", "hello")
-
-
-@pytest.fixture
 def site(tmp_path):
     folder = tmp_path / "site"
     folder.mkdir()

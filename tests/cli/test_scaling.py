@@ -2,13 +2,6 @@ import json
 
 import pytest
 
-
-@pytest.fixture
-def demo(peer):
-    peer.add_domain("demo")
-    peer.add_application("demo", "hello")
-
-
 SCALES = [
     (("3",), {"event": "scale-up", "to": 3}),
     (("--by", "2"), {"event": "scale-up", "by": 2}),

@@ -63,7 +63,7 @@ class Peer:
             "state": state, "url": f"http://{name}-{domain}.localhost:8080", "created_at": NOW,
             "api_url": f"{self.url}/broker/rest/domains/{domain}/applications/{name}",
             "release": 1, "gear_size": "small", "gears": 1, "scales_from": 1, "scales_to": -1,
-            "instances": [], "job": None,
+            "aliases": [], "instances": [], "job": None,
         }  # fmt: skip
 
     def add_job(self, script=(), operation="create-application", title="Create application blog in demo", **more):  # fmt: skip  # noqa: E501
@@ -242,6 +242,10 @@ class Handler(BaseHTTPRequestHandler):
                 self.problem(404, f"There is no domain {domain}")
             case "GET", ["domains", domain]:
                 self.answer(200, peer.domains[domain])
+            case "PUT", ["domains", domain]:
+                peer.bodies.append(json.loads(self.body))
+                peer.domains[peer.bodies[-1]["name"]] = {**peer.domains.pop(domain), **peer.bodies[-1]}  # fmt: skip  # noqa: E501
+                self.begun()
             case "DELETE", ["domains", domain]:
                 del peer.domains[domain]
                 self.answer(204)
@@ -263,6 +267,8 @@ class Handler(BaseHTTPRequestHandler):
                     self.problem(404, f"There is no application {name} in {domain}")
                 elif method == "GET" and not rest:
                     self.answer(200, peer.applications[domain, name])
+                elif rest[:1] == ["aliases"]:
+                    self.aliases(peer.applications[domain, name]["aliases"], method, rest[1:])
                 elif rest == ["gear_groups"]:
                     self.page([{"id": f"{domain}-{name}", "gears": peer.gears}])
                 elif method == "GET":
@@ -275,6 +281,17 @@ class Handler(BaseHTTPRequestHandler):
                     self.begun()
             case _:
                 self.problem(404, "Nothing is here")
+
+    def aliases(self, there, method, rest):
+        if method == "GET":
+            self.page([{"id": one} for one in there])
+            return
+        if method == "POST":
+            self.peer.bodies.append(json.loads(self.body))
+            there.append(self.peer.bodies[-1]["id"])
+        else:
+            there.remove(rest[0])
+        self.begun()
 
     def make_token(self):
         wish, number = json.loads(self.body), str(len(self.peer.tokens) + 1)

@@ -19,6 +19,7 @@ from windlass.engine.operation import Operation
 from windlass.model.accounts import User
 from windlass.model.applications import Application, Domain
 from windlass.model.ids import AppId, app_id, release_id, user_id
+from windlass.operations.aliases import AddAlias
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
@@ -69,6 +70,11 @@ class House:
 
     def event(self, application: AppId, event: str) -> Operation[Any]:
         return EVENTS[event](self.domain.id, application, "blog")
+
+    ALIAS = "www.example.com"
+
+    def alias(self, application: AppId) -> AddAlias:
+        return AddAlias(self.domain.id, application, "blog", self.ALIAS)
 
     def deletion(self, application: AppId) -> DeleteApplication:
         return DeleteApplication(self.domain.id, application, "blog")

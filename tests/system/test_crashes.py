@@ -33,8 +33,15 @@ from windlass.model.accounts import User
 from windlass.model.gears import Gear
 from windlass.model.ids import app_id, gear_id, user_id
 from windlass.nodes.file import FileNode
+from windlass.operations.aliases import RemoveAlias
 from windlass.operations.applications import CreateApplication, DeleteApplication
-from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
+from windlass.operations.domains import RenameDomain
+from windlass.operations.lifecycle import (
+    RestartApplication,
+    StartApplication,
+    StopApplication,
+    StopFull,
+)
 from windlass.operations.releases import DeployRelease
 from windlass.operations.scaling import BoundScaling, ScaleApplication
 from windlass.operations.strays import RemoveStray
@@ -176,7 +183,44 @@ async def deploy_to_three_refused(house: House) -> JobId:
     return await house.ask(house.deployment(id))
 
 
+async def add_alias(house: House) -> JobId:
+    return await house.ask(house.alias(await created(house)))
+
+
+async def add_alias_refused(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("publish", "*", "refused")
+    return await house.ask(house.alias(id))
+
+
+async def remove_alias(house: House) -> JobId:
+    id = await created(house)
+    await work(house, await house.ask(house.alias(id)))
+    return await house.ask(RemoveAlias(house.domain.id, id, "blog", house.ALIAS))
+
+
+async def rename(house: House) -> JobId:
+    await created(house)
+    return await house.ask(RenameDomain(house.domain.id, "demo", "prod"))
+
+
+async def rename_refused(house: House) -> JobId:
+    await created(house)
+    node(house).plant("publish", "*", "refused", 1)
+    return await house.ask(RenameDomain(house.domain.id, "demo", "prod"))
+
+
+async def stop_full(house: House) -> JobId:
+    return await house.ask(StopFull(house.domain.id, await created(house), "blog"))
+
+
 SCENARIOS = {
+    "add alias": (add_alias, {Phase.COMPLETE}),
+    "add alias refused": (add_alias_refused, {Phase.BURIED}),
+    "remove alias": (remove_alias, {Phase.COMPLETE}),
+    "rename": (rename, {Phase.COMPLETE}),
+    "rename refused": (rename_refused, {Phase.FAILED, Phase.COMPLETE}),
+    "stop full": (stop_full, {Phase.COMPLETE}),
     "scale up": (scale_up, {Phase.COMPLETE}),
     "scale up refused": (scale_up_refused, {Phase.FAILED}),
     "scale up that does not answer": (scale_up_that_does_not_answer, {Phase.FAILED}),

@@ -10,6 +10,7 @@ from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 
 from windlass.api import (
+    aliases,
     app_cartridges,
     applications,
     cartridges,
@@ -47,6 +48,7 @@ HANDLERS = [
     domains.list_domains,
     domains.create_domain,
     domains.show_domain,
+    domains.rename_domain,
     domains.delete_domain,
     applications.list_all,
     applications.list_applications,
@@ -60,6 +62,10 @@ HANDLERS = [
     gear_groups.list_gear_groups,
     gear_groups.list_dashed_gear_groups,
     gear_groups.show_gear_group,
+    aliases.list_aliases,
+    aliases.show_alias,
+    aliases.add_alias,
+    aliases.remove_alias,
     releases.list_releases,
     releases.deploy,
     jobs.list_jobs,

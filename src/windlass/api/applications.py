@@ -110,6 +110,7 @@ async def show_application(request: Asked) -> Response[bytes]:
         release=numbers.get(application.release or ""),
         job=jobs.get(application.id),
         gears=len(gears),
+        aliases=await front.broker.store.routing.aliases(application.id),
         instances=[instance for report in reports.values() for instance in report.instances],
     )
     return json_answer(wire.application(application, beside, front.urls))

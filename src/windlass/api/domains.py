@@ -1,15 +1,18 @@
 """Verbs on domains."""
 
-from litestar import Response, delete, get, post
+from litestar import Response, delete, get, post, put
 
 from windlass.api import wire
 from windlass.api.answers import json_answer, nothing
 from windlass.api.bodies import Body, body_of
 from windlass.api.paging import cut, limit_of, page
+from windlass.api.prefer import job_answer
 from windlass.api.requests import Asked
-from windlass.errors import Conflict, NotFound, OverLimit
+from windlass.api.submitting import submit
+from windlass.errors import Conflict, NotFound, OverLimit, Refused, Taken
 from windlass.model.applications import DOMAIN_NAME, Domain, check_domain_name
 from windlass.model.ids import UserId
+from windlass.operations.domains import RenameDomain
 
 
 class NewDomain(Body, frozen=True):
@@ -53,6 +56,20 @@ async def show_domain(request: Asked) -> Response[bytes]:
     logins = await front.summary.logins([domain.owner])
     count = await front.summary.applications(domain.id)
     return json_answer(wire.domain(domain, logins[domain.owner], count, front.urls))
+
+
+@put(MEMBER, opt={"body": NewDomain}, status_code=200)
+async def rename_domain(request: Asked) -> Response[bytes] | Response[str]:
+    """Another name, for all that lives there: a job."""
+    domain = await domain_of(request)
+    name = check_domain_name((await body_of(request, NewDomain)).name)
+    if name == domain.name:
+        raise Refused(f"the domain is called {name} already", field="name", code=133)
+    try:
+        submitted = await submit(request, RenameDomain(domain.id, domain.name, name), domain)
+    except Taken:
+        raise Taken(f"somebody has the domain {name}", field="name", code=103) from None
+    return await job_answer(request, submitted.job)
 
 
 @delete(MEMBER, status_code=204)

@@ -43,7 +43,7 @@ class Front:
         subjects = {view.subject.get("application_id", "") for view in views} - {""}
         names = Names(
             logins=await self.summary.logins({view.owner for view in views}),
-            present=await self.summary.present(subjects) if subjects else (),
+            present=await self.summary.present(subjects) if subjects else {},
         )
         return [wire.job(view, names, self.urls) for view in views]
 

@@ -21,16 +21,16 @@ async def submit_on(
 
 
 async def submit(
-    request: Asked, operation: Operation[Broker], domain: Domain, application: tuple[AppId, str]
+    request: Asked,
+    operation: Operation[Broker],
+    domain: Domain,
+    application: tuple[AppId, str] | None = None,
 ) -> Submitted:
     """Hand in an operation: it takes the turn and the quota of the domain's owner."""
-    id, name = application
-    subject = {
-        "domain": domain.name,
-        "domain_id": domain.id,
-        "application": name,
-        "application_id": id,
-    }
+    subject: dict[str, str] = {"domain": domain.name, "domain_id": domain.id}
+    if application is not None:
+        id, name = application
+        subject |= {"application": name, "application_id": id}
     asking = Request(operation, domain.owner, request.asker, subject, key=key_of(request))
     return await request.front.broker.submit(asking)
 

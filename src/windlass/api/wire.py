@@ -1,6 +1,6 @@
 """Records as the JSON of docs/api.md; nothing here reads or asks."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -140,6 +140,7 @@ class Beside:
     release: int | None = None  # its number
     job: int | None = None  # under way
     gears: int = 0
+    aliases: Sequence[str] = ()
     instances: Sequence[InstanceReport] = ()
 
 
@@ -157,6 +158,7 @@ def application(one: Application, beside: Beside, urls: Urls) -> Json:
         "release": beside.release,
         "gear_size": one.size,
         "gears": beside.gears,
+        "aliases": list(beside.aliases),
         "scales_from": one.scales_from,
         "scales_to": one.scales_to,
         "instances": [instance(each) for each in beside.instances],
@@ -180,6 +182,11 @@ def instance(one: InstanceReport) -> Json:
     }
 
 
+def alias(fqdn: str) -> Json:
+    """A further host name."""
+    return {"id": fqdn}
+
+
 def release(one: Release, active: str | None) -> Json:
     """A release; it is listed once it is built."""
     return {
@@ -199,7 +206,7 @@ class Names:
     """What jobs name by ids: logins of users, and the applications that are still there."""
 
     logins: Mapping[str, str]
-    present: Collection[str]
+    present: Mapping[str, tuple[str, str]]  # by id: of domain and application, as they are now
 
 
 def job(view: View, names: Names, urls: Urls) -> Json:
@@ -239,10 +246,8 @@ def job(view: View, names: Names, urls: Urls) -> Json:
 
 def resource(view: View, names: Names, urls: Urls) -> str | None:
     """What the job works on, while it exists."""
-    subject = view.subject
-    if subject.get("application_id") not in names.present:
-        return None
-    return urls.application(subject["domain"], subject["application"])
+    found = names.present.get(view.subject.get("application_id", ""))
+    return urls.application(*found) if found else None
 
 
 def step(row: StepRow) -> Json:

@@ -52,6 +52,7 @@ DETAILS = (
     *LIST,
     Column("size", lambda one: one["gear_size"]),
     Column("scales", lambda one: _bounds(one)),
+    Column("aliases", lambda one: ", ".join(one["aliases"])),
     Column("created", lambda one: one["created_at"]),
     Column("instances", lambda one: ", ".join(_instance(each) for each in one["instances"])),
     Column("job", lambda one: one["job"]),

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from windlass.cli.options import Confirm, OutputOption, Yes, connect, examples, make_sure
+from windlass.cli.options import (
+    Confirm,
+    NoWait,
+    OutputOption,
+    WaitTimeout,
+    Yes,
+    carry_out,
+    connect,
+    examples,
+    make_sure,
+)
 from windlass.cli.render import Column, Output, show_list, show_one, tell
 
 app = typer.Typer(
@@ -45,6 +55,22 @@ def show(context: typer.Context, name: Name, output: OutputOption = Output.TABLE
     """Show a domain."""
     with connect(context) as client:
         show_one(client.domain(name), COLUMNS, output, "name")
+
+
+@app.command(epilog=examples("windlass domain rename demo prod"))
+def rename(
+    context: typer.Context,
+    name: Name,
+    to: Annotated[str, typer.Argument(metavar="NEW", help="Its new name.")],
+    output: OutputOption = Output.TABLE,
+    no_wait: NoWait = False,
+    wait_timeout: WaitTimeout = None,
+) -> None:
+    """Give a domain another name; its applications answer at the old one until all are told."""
+    with connect(context) as client:
+        job = client.rename_domain(name, to)
+        if carry_out(client, job, output, no_wait=no_wait, timeout=wait_timeout):
+            show_one(client.domain(to), COLUMNS, output, "name")
 
 
 @app.command(

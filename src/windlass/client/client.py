@@ -93,6 +93,10 @@ class Client:
         """Make a domain, at once."""
         return self._json(self.transport.send("POST", path("domains"), json={"name": name}))
 
+    def rename_domain(self, domain: str, name: str) -> Json:
+        """Begin to give a domain another name; the answer is the job."""
+        return self._begin("PUT", path("domains", domain), json={"name": name})
+
     def delete_domain(self, domain: str) -> None:
         """Delete an empty domain, at once."""
         self.transport.send("DELETE", path("domains", domain))
@@ -135,6 +139,19 @@ class Client:
     def gear_groups(self, domain: str, name: str) -> Iterator[Json]:
         """The gears of an application, as they are now."""
         return self._list("domains", domain, "applications", name, "gear_groups")
+
+    def aliases(self, domain: str, name: str) -> Iterator[Json]:
+        """The further host names that an application answers at."""
+        return self._list("domains", domain, "applications", name, "aliases")
+
+    def add_alias(self, domain: str, name: str, fqdn: str) -> Json:
+        """Begin to let an application answer at a host name; the answer is the job."""
+        there = path("domains", domain, "applications", name, "aliases")
+        return self._begin("POST", there, json={"id": fqdn})
+
+    def remove_alias(self, domain: str, name: str, fqdn: str) -> Json:
+        """Begin to take a host name away; the answer is the job."""
+        return self._begin("DELETE", path("domains", domain, "applications", name, "aliases", fqdn))
 
     def releases(self, domain: str, name: str) -> Iterator[Json]:
         """What was deployed to an application."""

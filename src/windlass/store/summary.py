@@ -11,6 +11,7 @@ from windlass.store.connection import Connection
 from windlass.store.intents import CANCEL
 from windlass.store.tables import (
     applications,
+    domains,
     events,
     gears,
     intents,
@@ -58,10 +59,13 @@ class Summary:
         """The logins of these users."""
         return await self.pairs(users.c.id, users.c.login, users.c.id.in_(list(of)))
 
-    async def present(self, of: Collection[str]) -> dict[str, str]:
-        """The names of those of these applications that are still there."""
-        which = applications.c.id.in_(list(of))
-        return await self.pairs(applications.c.id, applications.c.name, which)
+    async def present(self, of: Collection[str]) -> dict[str, tuple[str, str]]:
+        """The names, of domain and application, of those of these that are still there."""
+        query = select(applications.c.id, domains.c.name.label("domain"), applications.c.name)
+        there = query.join(domains, domains.c.id == applications.c.domain)
+        async with self.access.read() as connection:
+            rows = await connection.execute(there.where(applications.c.id.in_(list(of))))
+            return {row.id: (row.domain, row.name) for row in rows}
 
     async def pairs(
         self,
