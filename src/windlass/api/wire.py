@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from windlass.catalog import Catalog
 from windlass.engine.record import StepRow
+from windlass.engine.steplog import end_of
 from windlass.model.accounts import Token, User
 from windlass.model.applications import Application, AppState, Domain, host_of
 from windlass.model.cartridges import Cartridge
@@ -218,7 +219,7 @@ def job(view: View, names: Names, urls: Urls) -> Json:
         "steps": [step(row) for row in view.steps],
         "waiting_for": [urls.job(one) for one in view.waiting_for],
         "error": view.trouble.data() if view.trouble else None,
-        "result": None,
+        "result": result(view.steps),
         "resource": resource(view, names, urls),
         "cancel_asked": view.cancel_asked,
         "retry_of": None if view.retry_of is None else urls.job(view.retry_of),
@@ -235,6 +236,12 @@ def job(view: View, names: Names, urls: Urls) -> Json:
         "due_at": moment(view.due),
         "retry_after": None if view.phase.ended else 1,
     }
+
+
+def result(steps: Sequence[StepRow]) -> str | None:
+    """What the job has come to, where its steps have left anything: in their order."""
+    left = [one.result for one in steps if one.result is not None]
+    return end_of("\n".join(left)) if left else None
 
 
 def resource(view: View, names: Names, urls: Urls) -> str | None:
