@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from windlass.archives import check
 from windlass.engine.lease import Lease
 from windlass.errors import LeaseLost, Refused, Transient
-from windlass.model.cartridges import Cartridge
+from windlass.model.cartridges import Action, Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, InstanceReport, InstanceState, Place
 from windlass.model.ids import GearId, InstanceId, ReleaseId
 from windlass.model.isolation import Aspect
@@ -152,6 +152,19 @@ class PretendNode:
                     state["port"] += 1
                     mine["instances"][id] = {"release": release, "port": state["port"]}
             mine["instances"] = {id: mine["instances"][id] for id in wanted}
+
+    async def control(self, gear: Gear, cartridge: Cartridge, action: Action, by: Lease) -> str:
+        """See Node."""
+        with self.changing("control", gear.id, by, cartridge.name, action) as state:
+            mine = there(state, gear.id)
+            if action is Action.TIDY:
+                return "0"
+            if action is Action.KILL:
+                mine["instances"] = {}
+                return ""
+            if not mine["instances"] or not cartridge.knows(action):
+                raise Refused(f"nothing runs here that listens to {action}")
+            return f"{action} of {' '.join(mine['instances'])}"
 
     async def observe(self, gear: GearId) -> GearReport:
         """See Node."""
