@@ -1,5 +1,7 @@
 """Applications: made, shown, told what to do, deleted."""
 
+from dataclasses import replace
+
 import pytest
 
 from api.site import Site, assert_problem
@@ -217,3 +219,35 @@ async def test_pages_of_applications(both: Site) -> None:
     assert [one["name"] for one in items] == ["a", "b"]
     assert all(set(one) == FIELDS for one in items)
     assert all(one["job"] for one in items)
+
+
+async def test_what_is_said_of_running_instances_is_the_jobs_result(both: Site) -> None:
+    wait = {"Prefer": "wait=60"}
+    async with both.working():
+        await both.ended((await both.created())["id"])
+        for event, part in (
+            ("reload", "reload of"),
+            ("thread-dump", "thread-dump of"),
+            ("tidy", "0 bytes freed"),
+        ):
+            answer = await both.anna.post(APP + "/events", json={"event": event}, headers=wait)
+            assert answer.json()["phase"] == "complete"
+            assert part in answer.json()["result"]
+        stop = await both.anna.post(APP + "/events", json={"event": "force-stop"}, headers=wait)
+        assert (stop.json()["phase"], stop.json()["result"]) == ("complete", None)
+        app = (await both.anna.get(APP)).json()
+        assert (app["state"], app["instances"]) == ("stopped", [])
+        for event in ("reload", "thread-dump"):
+            refused = await both.anna.post(APP + "/events", json={"event": event})
+            assert_problem(refused, 409)
+            assert "windlass app start blog" in refused.json()["detail"]
+
+
+async def test_what_a_cartridge_does_not_know_is_refused_at_the_door(site: Site) -> None:
+    catalog = site.front.broker.catalog
+    python = catalog.get("python")
+    catalog.cartridges["python"] = replace(python, signals={})
+    await site.created()
+    refused = await site.anna.post(APP + "/events", json={"event": "thread-dump"})
+    assert_problem(refused, 422)
+    assert refused.json()["exit_code"] == 180

@@ -19,6 +19,12 @@ from windlass.engine.operation import Operation
 from windlass.model.accounts import User
 from windlass.model.applications import Application, Domain
 from windlass.model.ids import AppId, app_id, release_id, user_id
+from windlass.operations.actions import (
+    DumpThreads,
+    ForceStop,
+    ReloadApplication,
+    TidyApplication,
+)
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
@@ -32,7 +38,15 @@ def app(environ, start_response):
     start_response("200 OK", [])
     return [b"deployed"]
 """
-EVENTS = {"start": StartApplication, "stop": StopApplication, "restart": RestartApplication}
+EVENTS = {
+    "start": StartApplication,
+    "stop": StopApplication,
+    "restart": RestartApplication,
+    "reload": ReloadApplication,
+    "force-stop": ForceStop,
+    "tidy": TidyApplication,
+    "thread-dump": DumpThreads,
+}
 
 
 def settings_for(folder: Path, database_url: str) -> Settings:

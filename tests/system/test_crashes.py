@@ -33,6 +33,12 @@ from windlass.model.accounts import User
 from windlass.model.gears import Gear
 from windlass.model.ids import app_id, gear_id, user_id
 from windlass.nodes.file import FileNode
+from windlass.operations.actions import (
+    DumpThreads,
+    ForceStop,
+    ReloadApplication,
+    TidyApplication,
+)
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
@@ -88,6 +94,12 @@ async def restart_that_does_not_answer(house: House) -> JobId:
     id = await created(house)
     node(house).plant("observe", "*", "crashed")
     return await house.ask(house.event(id, "restart"))
+
+
+async def reload_refused(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("control", "*", "refused")
+    return await house.ask(house.event(id, "reload"))
 
 
 async def deploy(house: House) -> JobId:
@@ -192,6 +204,11 @@ SCENARIOS = {
     "stop": (event("stop"), {Phase.COMPLETE}),
     "start": (start, {Phase.COMPLETE}),
     "restart": (event("restart"), {Phase.COMPLETE}),
+    "reload": (event("reload"), {Phase.COMPLETE}),
+    "reload refused": (reload_refused, {Phase.FAILED}),
+    "thread dump": (event("thread-dump"), {Phase.COMPLETE}),
+    "force stop": (event("force-stop"), {Phase.COMPLETE}),
+    "tidy": (event("tidy"), {Phase.COMPLETE}),
     "restart that does not answer": (restart_that_does_not_answer, {Phase.FAILED}),
     "deploy": (deploy, {Phase.COMPLETE}),
     "deploy refused": (deploy_refused, {Phase.FAILED}),
@@ -205,6 +222,10 @@ OPERATIONS = {
     StartApplication,
     StopApplication,
     RestartApplication,
+    ReloadApplication,
+    DumpThreads,
+    ForceStop,
+    TidyApplication,
     DeployRelease,
     ScaleApplication,
     BoundScaling,
