@@ -18,7 +18,7 @@ from windlass.model.ids import NodeId, new_id
 from windlass.model.routes import Routes
 from windlass.nodes.node import Node
 from windlass.nodes.setting import NodeSetting
-from windlass.operations import actions, applications, lifecycle, releases, scaling, strays
+from windlass.operations import actions, applications, health, lifecycle, releases, scaling, strays
 from windlass.plugins import backend
 from windlass.settings import Settings
 from windlass.store.beats import beats_at
@@ -29,7 +29,7 @@ from windlass.store.schema import State, state
 from windlass.store.store import Store
 
 # Importing them makes their kinds known.
-OPERATIONS = (actions, applications, lifecycle, releases, scaling, strays)
+OPERATIONS = (actions, applications, health, lifecycle, releases, scaling, strays)
 LOCAL = NodeId("local")
 HOUR, DAY = 3600.0, 86_400.0  # seconds
 

@@ -26,6 +26,7 @@ from windlass.operations.actions import (
     TidyApplication,
 )
 from windlass.operations.applications import CreateApplication, DeleteApplication
+from windlass.operations.health import ConfigureHealth
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
 from windlass.operations.scaling import BoundScaling, ScaleApplication
@@ -80,6 +81,9 @@ class House:
 
     def bounding(self, application: AppId, least: int, most: int) -> BoundScaling:
         return BoundScaling(self.domain.id, application, "blog", least, most)
+
+    def configuration(self, id: AppId, path: str | None, grace: float | None) -> ConfigureHealth:
+        return ConfigureHealth(self.domain.id, id, "blog", path, grace)
 
     def event(self, application: AppId, event: str) -> Operation[Any]:
         return EVENTS[event](self.domain.id, application, "blog")

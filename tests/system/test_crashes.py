@@ -40,6 +40,7 @@ from windlass.operations.actions import (
     TidyApplication,
 )
 from windlass.operations.applications import CreateApplication, DeleteApplication
+from windlass.operations.health import ConfigureHealth
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
 from windlass.operations.scaling import BoundScaling, ScaleApplication
@@ -167,6 +168,16 @@ async def scale_up_with_nothing_reserved(house: House) -> JobId:
     return last
 
 
+async def configure(house: House) -> JobId:
+    return await house.ask(house.configuration(await created(house), "/healthz", 90.0))
+
+
+async def configure_refused(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("serve", "*", "refused", times=1)
+    return await house.ask(house.configuration(id, "/healthz", 90.0))
+
+
 async def bound(house: House) -> JobId:
     return await house.ask(house.bounding(await created(house), 2, 4))
 
@@ -194,6 +205,8 @@ SCENARIOS = {
     "scale up that does not answer": (scale_up_that_does_not_answer, {Phase.FAILED}),
     "scale up with nothing reserved": (scale_up_with_nothing_reserved, {Phase.COMPLETE}),
     "scale down": (scale_down, {Phase.COMPLETE}),
+    "configure": (configure, {Phase.COMPLETE}),
+    "configure refused": (configure_refused, {Phase.FAILED}),
     "bound": (bound, {Phase.COMPLETE}),
     "bound refused": (bound_refused, {Phase.FAILED}),
     "deploy to three": (deploy_to_three, {Phase.COMPLETE}),
@@ -226,6 +239,7 @@ OPERATIONS = {
     DumpThreads,
     ForceStop,
     TidyApplication,
+    ConfigureHealth,
     DeployRelease,
     ScaleApplication,
     BoundScaling,
@@ -246,6 +260,10 @@ async def picture(house: House) -> dict[str, Any]:
         rows["states"] = sorted(states.scalars())
         bounds = await connection.execute(text("SELECT scales_from, scales_to FROM applications"))
         rows["bounds"] = sorted(map(tuple, bounds))
+        checks = await connection.execute(
+            text("SELECT health_path, health_grace FROM applications")
+        )
+        rows["health"] = sorted(map(tuple, checks))
         routed = await connection.execute(text("SELECT wanted, routed FROM instances"))
         rows["routed"] = sorted(map(tuple, routed))
     rows["gears"] = [await sight(house, gear) for gear in await node(house).gears()]

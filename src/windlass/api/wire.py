@@ -160,6 +160,8 @@ def application(one: Application, beside: Beside, urls: Urls) -> Json:
         "gears": beside.gears,
         "scales_from": one.scales_from,
         "scales_to": one.scales_to,
+        "health_path": one.health_path,
+        "health_grace": one.health_grace,
         "instances": [instance(each) for each in beside.instances],
         "job": None if beside.job is None else urls.job(beside.job),
     }

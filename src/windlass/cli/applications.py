@@ -52,6 +52,7 @@ DETAILS = (
     *LIST,
     Column("size", lambda one: one["gear_size"]),
     Column("scales", lambda one: _bounds(one)),
+    Column("health", lambda one: _health(one)),
     Column("created", lambda one: one["created_at"]),
     Column("instances", lambda one: ", ".join(_instance(each) for each in one["instances"])),
     Column("job", lambda one: one["job"]),
@@ -259,6 +260,12 @@ def _size(count: float) -> str:
 def _bounds(one: Json) -> str:
     most = "any number" if one["scales_to"] == -1 else one["scales_to"]
     return f"{one['scales_from']} to {most}"
+
+
+def _health(one: Json) -> str:
+    path, grace = one.get("health_path"), one.get("health_grace")
+    asked = "as its cartridge has it" if path is None else f"GET {path}"
+    return asked if grace is None else f"{asked}, within {grace:g} s"
 
 
 def _part(of: Json) -> str | None:

@@ -60,8 +60,8 @@ class PretendNode:
         """Let a call fail `times` times, or for ever.
 
         `call` is a method's name and `on` a gear, cartridge or release, or "*" for any. `error`
-        is "refused" or "transient"; "crashed" on "observe" lets instances look crashed, "full" on
-        "over" lets a gear's disk be too full.
+        is "refused" or "transient"; "crashed" or "silent" on "observe" lets instances look so, "full"
+        on "over" lets a gear's disk be too full.
         """
         with self.store.change() as state:
             state["faults"].append({"call": call, "on": on, "error": error, "times": times})
@@ -288,4 +288,7 @@ def seen(state: State, gear: GearId, id: InstanceId, one: State) -> InstanceRepo
     if planted(state, "observe", {gear, id, release}, {"crashed"}):
         why = "it was planted to crash"
         return InstanceReport(id, release, InstanceState.CRASHED, address, restarts=3, why=why)
+    if planted(state, "observe", {gear, id, release}, {"silent"}):
+        said = "it was planted to be silent"
+        return InstanceReport(id, release, InstanceState.STARTING, address, said=said)
     return InstanceReport(id, release, InstanceState.UP, address)
