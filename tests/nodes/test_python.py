@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import windlass
-from windlass.errors import Refused, Transient
+from windlass.errors import Refused
 from windlass.model.cartridges import Action, Cartridge, read_manifest
 from windlass.model.gears import InstanceState
 from windlass.nodes.local.node import LocalNode
@@ -44,25 +44,6 @@ def application(environ, start_response):
 def cartridge() -> Cartridge:
     folder = Path(windlass.__file__).parent / "cartridges" / "python"
     return read_manifest((folder / "manifest.toml").read_text(), folder)
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What all gears share, fetched once for all tests."""
-    data = tmp_path_factory.mktemp("prepared")
-    try:
-        asyncio.run(prepare(NodeSetting(data, data)))
-    except Transient as error:
-        pytest.skip(f"no package index: {error}")
-    return data / "shared"
-
-
-async def prepare(setting: NodeSetting) -> None:
-    node = LocalNode("local:", setting)
-    try:
-        await asyncio.gather(node.prepare(), node.prepare())
-    finally:
-        await node.close()
 
 
 @pytest.fixture

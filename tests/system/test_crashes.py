@@ -172,9 +172,9 @@ async def configure(house: House) -> JobId:
     return await house.ask(house.configuration(await created(house), "/healthz", 90.0))
 
 
-async def configure_refused(house: House) -> JobId:
+async def configure_ruined(house: House) -> JobId:
     id = await created(house)
-    node(house).plant("serve", "*", "refused", times=1)
+    node(house).plant("serve", "*", "refused")
     return await house.ask(house.configuration(id, "/healthz", 90.0))
 
 
@@ -206,7 +206,7 @@ SCENARIOS = {
     "scale up with nothing reserved": (scale_up_with_nothing_reserved, {Phase.COMPLETE}),
     "scale down": (scale_down, {Phase.COMPLETE}),
     "configure": (configure, {Phase.COMPLETE}),
-    "configure refused": (configure_refused, {Phase.FAILED}),
+    "configure ruined": (configure_ruined, {Phase.BURIED}),
     "bound": (bound, {Phase.COMPLETE}),
     "bound refused": (bound_refused, {Phase.FAILED}),
     "deploy to three": (deploy_to_three, {Phase.COMPLETE}),

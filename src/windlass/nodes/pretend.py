@@ -60,8 +60,8 @@ class PretendNode:
         """Let a call fail `times` times, or for ever.
 
         `call` is a method's name and `on` a gear, cartridge or release, or "*" for any. `error`
-        is "refused" or "transient"; "crashed" or "silent" on "observe" lets instances look so, "full"
-        on "over" lets a gear's disk be too full.
+        is "refused" or "transient"; "crashed" or "silent" on "observe" lets instances look so,
+        "full" on "over" lets a gear's disk be too full.
         """
         with self.store.change() as state:
             state["faults"].append({"call": call, "on": on, "error": error, "times": times})

@@ -1,6 +1,7 @@
 """Health checks of applications: changed while they run."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from windlass.broker import Broker
 from windlass.engine.operation import Plan, Step
@@ -56,7 +57,9 @@ class NoteHealth(Step[Broker]):
 
 @dataclass(frozen=True)
 class TellHealth(Step[Broker]):
-    """A gear's instances are asked what is written down; taken back after that was."""
+    """A gear's instances are asked what is written down; told once, it is not told back."""
+
+    one_way: ClassVar[bool] = True
 
     application: AppId
     gear: GearId
