@@ -19,9 +19,11 @@ from windlass.model.routes import Routes
 from windlass.nodes.node import Node
 from windlass.nodes.setting import NodeSetting
 from windlass.operations import (
+    actions,
     aliases,
     applications,
     domains,
+    health,
     lifecycle,
     releases,
     scaling,
@@ -39,9 +41,11 @@ from windlass.store.store import Store
 
 # Importing them makes their kinds known.
 OPERATIONS = (
+    actions,
     aliases,
     applications,
     domains,
+    health,
     lifecycle,
     releases,
     scaling,

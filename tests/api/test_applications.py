@@ -1,5 +1,7 @@
 """Applications: made, shown, told what to do, deleted."""
 
+from dataclasses import replace
+
 import pytest
 
 from api.site import Site, assert_problem
@@ -20,6 +22,8 @@ FIELDS = {
     "gears",
     "scales_from",
     "scales_to",
+    "health_path",
+    "health_grace",
     "instances",
     "job",
 }
@@ -217,3 +221,87 @@ async def test_pages_of_applications(both: Site) -> None:
     assert [one["name"] for one in items] == ["a", "b"]
     assert all(set(one) == FIELDS for one in items)
     assert all(one["job"] for one in items)
+
+
+async def test_what_is_said_of_running_instances_is_the_jobs_result(both: Site) -> None:
+    wait = {"Prefer": "wait=60"}
+    async with both.working():
+        await both.ended((await both.created())["id"])
+        for event, part in (
+            ("reload", "reload of"),
+            ("thread-dump", "thread-dump of"),
+            ("tidy", "0 bytes freed"),
+        ):
+            answer = await both.anna.post(APP + "/events", json={"event": event}, headers=wait)
+            assert answer.json()["phase"] == "complete"
+            assert part in answer.json()["result"]
+        stop = await both.anna.post(APP + "/events", json={"event": "force-stop"}, headers=wait)
+        assert (stop.json()["phase"], stop.json()["result"]) == ("complete", None)
+        app = (await both.anna.get(APP)).json()
+        assert (app["state"], app["instances"]) == ("stopped", [])
+        for event in ("reload", "thread-dump"):
+            refused = await both.anna.post(APP + "/events", json={"event": event})
+            assert_problem(refused, 409)
+            assert "windlass app start blog" in refused.json()["detail"]
+
+
+async def test_what_a_cartridge_does_not_know_is_refused_at_the_door(site: Site) -> None:
+    catalog = site.front.broker.catalog
+    python = catalog.get("python")
+    catalog.cartridges["python"] = replace(python, signals={})
+    await site.created()
+    refused = await site.anna.post(APP + "/events", json={"event": "thread-dump"})
+    assert_problem(refused, 422)
+    assert refused.json()["exit_code"] == 180
+
+
+async def test_a_health_check_is_configured_in_parts_and_given_back(both: Site) -> None:
+    wait = {"Prefer": "wait=60"}
+    async with both.working():
+        await both.ended((await both.created())["id"])
+        for wish, path, grace in (
+            ({"health_path": "/healthz"}, "/healthz", None),
+            ({"health_grace": 90}, "/healthz", 90),
+            ({"health_path": None}, None, 90),
+        ):
+            answer = await both.anna.put(APP, json=wish, headers=wait)
+            assert answer.json()["phase"] == "complete"
+            app = (await both.anna.get(APP)).json()
+            assert (app["health_path"], app["health_grace"]) == (path, grace)
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({"health_path": "healthz"}, "health_path"),
+        ({"health_path": "/a b"}, "health_path"),
+        ({"health_path": "/a\r\nX: y"}, "health_path"),
+        ({"health_path": "/" + "a" * 1024}, "health_path"),
+        ({"health_grace": 0.5}, "health_grace"),
+        ({"health_grace": 901}, "health_grace"),
+        ({"health_grace": "long"}, "health_grace"),
+        ({}, "health_path"),
+    ],
+)
+async def test_health_checks_that_there_are_not(
+    site: Site, body: dict[str, object], field: str
+) -> None:
+    await site.created()
+    assert_problem(await site.anna.put(APP, json=body), 422, field)
+
+
+async def test_who_does_not_answer_in_his_grace_fails_with_what_was_asked_and_said(
+    site: Site,
+) -> None:
+    node = site.house.broker.nodes[LOCAL]
+    async with site.working():
+        await site.ended((await site.created())["id"])
+        wish = {"health_path": "/healthz", "health_grace": 1}
+        await site.anna.put(APP, json=wish, headers={"Prefer": "wait=60"})
+        node.plant("observe", "*", "silent")
+        event = {"event": "restart"}
+        job = await site.anna.post(APP + "/events", json=event, headers={"Prefer": "wait=60"})
+    error = job.json()["error"]["text"]
+    assert "within 1 seconds: GET /healthz is not answered" in error
+    assert "it was planted to be silent" in error
+    assert job.json()["phase"] == "failed"

@@ -13,7 +13,7 @@ import pytest
 
 from windlass.engine.lease import JobId, Lease, WorkerId
 from windlass.errors import LeaseLost, Refused
-from windlass.model.cartridges import Cartridge, read_manifest
+from windlass.model.cartridges import Action, Cartridge, read_manifest
 from windlass.model.gears import Gear, GearReport, Instance, InstanceState
 from windlass.model.ids import app_id, gear_id, instance_id, release_id
 from windlass.nodes.file import FileNode
@@ -27,7 +27,15 @@ BY = Lease(WorkerId("w"), JobId(10), 1)
 EARLIER = [Lease(WorkerId("w"), JobId(9), 7), Lease(WorkerId("v"), JobId(10), 0)]
 LATER = Lease(WorkerId("w"), JobId(10), 2)
 PARTS = {"files", "user", "network", "memory", "processes", "cpu", "disk"}
-CONTROL = '#!/bin/sh\nexec python3 -m http.server --bind "$HOST" "$PORT"\n'
+SERVER = """
+import faulthandler, http.server, os, signal
+faulthandler.register(signal.SIGUSR2)
+signal.signal(signal.SIGHUP, lambda *_: None)
+address = os.environ["HOST"], int(os.environ["PORT"])
+http.server.ThreadingHTTPServer(address, http.server.SimpleHTTPRequestHandler).serve_forever()
+"""
+CONTROL = f"#!/bin/sh\nexec python3 -c '{SERVER}'\n"
+MANIFEST = 'name = "little"\n[actions]\nreload = "HUP"\nthread-dump = "USR2"\n'
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +72,7 @@ def cartridge(tmp_path) -> Cartridge:
     (folder / "template" / "index.html").write_text("template")
     (folder / "bin" / "build").write_text("#!/bin/sh\n")
     (folder / "bin" / "control").write_text(CONTROL)
-    return read_manifest('name = "little"', folder)
+    return read_manifest(MANIFEST, folder)
 
 
 @pytest.fixture
@@ -221,6 +229,55 @@ async def test_exactly_the_wanted_instances_run(node, made, cartridge, source):
     assert (await node.observe(made.id)).instances == ()
 
 
+async def test_an_action_reaches_what_runs(node, made, cartridge):
+    release = release_id()
+    await node.build(made, cartridge, release, None, BY)
+    instance = Instance(instance_id(), release)
+    for action in (Action.RELOAD, Action.THREAD_DUMP):
+        with pytest.raises(Refused):
+            await node.control(made, cartridge, action, BY)
+    await node.serve(made, cartridge, [instance], BY)
+    before = await answering(node, made, 1)
+    for _ in "twice":
+        assert await node.control(made, cartridge, Action.THREAD_DUMP, BY)
+        await node.control(made, cartridge, Action.RELOAD, BY)
+    assert (await answering(node, made, 1)).instances == before.instances
+    mute = read_manifest('name = "little"', cartridge.folder)
+    with pytest.raises(Refused):
+        await node.control(made, mute, Action.THREAD_DUMP, BY)
+
+
+async def test_what_is_killed_runs_no_more_until_it_is_served_again(node, made, cartridge):
+    release = release_id()
+    await node.build(made, cartridge, release, None, BY)
+    instance = Instance(instance_id(), release)
+    await node.control(made, cartridge, Action.KILL, BY)
+    await node.serve(made, cartridge, [instance], BY)
+    await answering(node, made, 1)
+    for _ in "twice":
+        await node.control(made, cartridge, Action.KILL, BY)
+    states = [one.state for one in (await node.observe(made.id)).instances]
+    assert InstanceState.UP not in states
+    await node.serve(made, cartridge, [instance], BY)
+    await answering(node, made, 1)
+
+
+async def test_what_is_tidied_gives_back_bytes_and_goes_on(node, made, cartridge):
+    release = release_id()
+    await node.build(made, cartridge, release, None, BY)
+    await node.serve(made, cartridge, [Instance(instance_id(), release)], BY)
+    before = await answering(node, made, 1)
+    for _ in "twice":
+        assert int(await node.control(made, cartridge, Action.TIDY, BY)) >= 0
+    assert (await answering(node, made, 1)).instances == before.instances
+
+
+async def test_nothing_is_done_to_a_gear_that_is_not_there(node, gear, cartridge):
+    for action in Action:
+        with pytest.raises(Refused):
+            await node.control(gear, cartridge, action, BY)
+
+
 async def test_a_gear_that_serves_is_removed_whole(node, made, cartridge):
     release = release_id()
     await node.build(made, cartridge, release, None, BY)
@@ -248,6 +305,7 @@ async def every_change(node: Node, gear: Gear, cartridge: Cartridge, by: Lease) 
         lambda: node.keep(gear, [], by),
         lambda: node.activate(gear, None, by),
         lambda: node.serve(gear, cartridge, [], by),
+        lambda: node.control(gear, cartridge, Action.TIDY, by),
         lambda: node.remove(gear.id, by),
     ]
     lost = 0
@@ -263,13 +321,13 @@ async def every_change(node: Node, gear: Gear, cartridge: Cartridge, by: Lease) 
 @pytest.mark.parametrize("earlier", EARLIER, ids=["earlier job", "earlier claim"])
 async def test_an_earlier_lease_changes_nothing_any_more(node, made, cartridge, earlier):
     before = await node.observe(made.id)
-    assert await every_change(node, made, cartridge, earlier) == 10
+    assert await every_change(node, made, cartridge, earlier) == 11
     assert await node.observe(made.id) == before
     await node.remove(made.id, BY)
-    assert await every_change(node, made, cartridge, earlier) == 10, "also after the gear is gone"
+    assert await every_change(node, made, cartridge, earlier) == 11, "also after the gear is gone"
     assert not (await node.observe(made.id)).present
 
 
 async def test_a_later_lease_takes_over(node, made, cartridge):
     assert await every_change(node, made, cartridge, LATER) == 0
-    assert await every_change(node, made, cartridge, BY) == 10
+    assert await every_change(node, made, cartridge, BY) == 11

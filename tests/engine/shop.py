@@ -20,6 +20,7 @@ from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.policy import Retry
 from windlass.engine.ringing import ring
 from windlass.engine.scope import Scope
+from windlass.engine.steplog import leave
 from windlass.engine.submitting import submit
 from windlass.engine.worker import Worker
 from windlass.errors import Refused, Transient
@@ -112,7 +113,31 @@ class Idle(Put):
     waits: ClassVar[bool] = True
 
 
-STEPS = {"put": Put, "sell": Sell, "slow": Slow, "waiting": Waiting, "idle": Idle}
+@dataclass(frozen=True)
+class Tell(Put):
+    """A step that leaves a result, also in a try that fails."""
+
+    async def do(self, world: Shop) -> None:
+        leave(f"{self.item} is told by {len(world.acts)}")
+        await world.act(f"tell {self.item}")
+
+
+@dataclass(frozen=True)
+class IdleTell(Tell):
+    """The same by a step that merely waits."""
+
+    waits: ClassVar[bool] = True
+
+
+STEPS = {
+    "tell": Tell,
+    "idle-tell": IdleTell,
+    "put": Put,
+    "sell": Sell,
+    "slow": Slow,
+    "waiting": Waiting,
+    "idle": Idle,
+}
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,10 @@ import pytest
 from conftest import until
 from engine.shop import Clear, Stock, Workshop
 from windlass.engine.job import Phase
+from windlass.engine.steplog import RESULT, end_of
 from windlass.errors import Conflict, OverLimit, Refused, Taken, TooMany
+from windlass.store.access import Access
+from windlass.store.jobs import Jobs
 
 
 async def test_a_job_is_done_stage_by_stage(workshop: Workshop) -> None:
@@ -357,3 +360,29 @@ async def test_a_worker_that_leaves_ends_a_mere_wait(workshop: Workshop) -> None
     async with workshop.working():
         assert await workshop.ended(job) == [Phase.COMPLETE]
     assert workshop.shop.acts == ["put a", "put b", "put b"]
+
+
+async def test_what_a_step_leaves_is_its_last_try_s_and_outlives_its_events(
+    workshop: Workshop,
+) -> None:
+    workshop.shop.faults["tell a"] = 1
+    job = await workshop.submit(Stock("s1", "put z, tell a; idle-tell b"))
+    async with workshop.working():
+        await workshop.ended(job)
+    jobs = Jobs(Access(workshop.database))
+    for _ in range(2):
+        view = await jobs.get(job)
+        assert view is not None
+        left = [step.result for step in view.steps]
+        assert left[0] is None
+        assert left[1:] == ["a is told by 2", "b is told by 3"]
+        await workshop.journal.prune(0, 1000)
+
+
+def test_of_a_long_result_the_end_stays() -> None:
+    text = "é" * RESULT + "the end"
+    kept = end_of(text)
+    assert len(kept.encode()) <= RESULT
+    assert kept.startswith("[...]\n")
+    assert kept.endswith("éthe end")
+    assert end_of("short") == "short"

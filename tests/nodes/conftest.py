@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from windlass.engine.lease import JobId, Lease, WorkerId
+from windlass.errors import Transient
 from windlass.model.cartridges import Cartridge, read_manifest
 from windlass.model.gears import Gear, Instance, InstanceReport, InstanceState
 from windlass.model.ids import ReleaseId, app_id, gear_id, instance_id, release_id
@@ -64,7 +65,7 @@ def pack(tmp_path) -> Callable[..., Path]:
         path = tmp_path / f"{release_id()}.tar"
         with tarfile.open(path, "w") as tar:
             for name, text in files.items():
-                info = tarfile.TarInfo(name.replace("_", "."))
+                info = tarfile.TarInfo(name if "." in name else name.replace("_", "."))
                 info.size = len(text.encode())
                 tar.addfile(info, io.BytesIO(text.encode()))
         return path
@@ -140,3 +141,22 @@ async def bench(node, cartridge, pack) -> Bench:
     bench = Bench(node, cartridge, pack)
     await bench.make()
     return bench
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What all gears share, fetched once for all tests."""
+    data = tmp_path_factory.mktemp("prepared")
+    try:
+        asyncio.run(prepare(NodeSetting(data, data)))
+    except Transient as error:
+        pytest.skip(f"no package index: {error}")
+    return data / "shared"
+
+
+async def prepare(setting: NodeSetting) -> None:
+    node = LocalNode("local:", setting)
+    try:
+        await asyncio.gather(node.prepare(), node.prepare())
+    finally:
+        await node.close()

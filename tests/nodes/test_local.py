@@ -6,6 +6,7 @@ import random
 import signal
 import stat
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -116,7 +117,22 @@ async def test_an_answer_of_500_is_not_up(bench):
         while (report := await bench.seen(instance)).why is None:  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert report.state == InstanceState.STARTING
-    assert "503" in report.why
+    assert report.why == "GET / is answered with 503"
+    assert "GET / HTTP/1.1" in report.said
+
+
+async def test_an_instance_is_asked_at_its_own_path_also_while_it_runs(bench):
+    instance = await bench.run(await bench.build(healthz="well"))
+    before = await bench.until(instance, InstanceState.UP)
+    for path in ("/healthz", None):
+        other = replace(instance, health_path=path)
+        await bench.node.serve(bench.gear, bench.cartridge, [other], bench.lease())
+        log = bench.node.ground.home(bench.gear.id).log(instance.id)
+        await bench.seen(instance)
+        async with asyncio.timeout(30):
+            while f"GET {path or '/'} " not in log.read_text().splitlines()[-1]:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    assert await bench.seen(instance) == before
 
 
 async def test_an_instance_that_does_not_hear_is_killed(bench, monkeypatch):

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 import windlass
-from windlass.errors import Refused, Transient
-from windlass.model.cartridges import Cartridge, read_manifest
+from windlass.errors import Refused
+from windlass.model.cartridges import Action, Cartridge, read_manifest
 from windlass.model.gears import InstanceState
 from windlass.nodes.local.node import LocalNode
 from windlass.nodes.local.shared import uv_environment
@@ -44,25 +44,6 @@ def application(environ, start_response):
 def cartridge() -> Cartridge:
     folder = Path(windlass.__file__).parent / "cartridges" / "python"
     return read_manifest((folder / "manifest.toml").read_text(), folder)
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What all gears share, fetched once for all tests."""
-    data = tmp_path_factory.mktemp("prepared")
-    try:
-        asyncio.run(prepare(NodeSetting(data, data)))
-    except Transient as error:
-        pytest.skip(f"no package index: {error}")
-    return data / "shared"
-
-
-async def prepare(setting: NodeSetting) -> None:
-    node = LocalNode("local:", setting)
-    try:
-        await asyncio.gather(node.prepare(), node.prepare())
-    finally:
-        await node.close()
 
 
 @pytest.fixture
@@ -174,3 +155,52 @@ def test_uv_understands_pips_names_for_indexes_unless_it_is_told_by_its_own():
     told = uv_environment({"PIP_INDEX_URL": "a", "UV_DEFAULT_INDEX": "b"})
     assert told["UV_DEFAULT_INDEX"] == "b"
     assert "UV_DEFAULT_INDEX" not in uv_environment({"PIP_INDEX_URL": "a", "UV_INDEX_URL": "b"})
+
+
+WORKING = """
+import os, threading
+
+def idle_in_the_background():
+    threading.Event().wait()
+
+threading.Thread(target=idle_in_the_background, daemon=True).start()
+
+def application(environ, start_response):
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+"""
+
+
+async def test_a_thread_dump_tells_of_every_thread_of_every_worker(bench):
+    await bench.node.publish(bench.gear, {"WEB_CONCURRENCY": "2"}, bench.lease())
+    instance = await bench.run(await bench.build(wsgi_py=WORKING))
+    before = await bench.until(instance, InstanceState.UP)
+    await get(before.address)
+    ask = (bench.gear, bench.cartridge, Action.THREAD_DUMP, bench.lease())
+    async with asyncio.timeout(30):  # its second worker may still be on its way
+        while (told := await bench.node.control(*ask)).count("idle_in_the_background") != 2:  # noqa: ASYNC110
+            await asyncio.sleep(0.1)
+    assert "Current thread" in told
+    assert (await bench.seen(instance)).restarts == 0
+    assert "GET" not in told
+
+
+async def test_a_reload_brings_new_workers_and_the_same_instance(bench):
+    instance = await bench.run(await bench.build(wsgi_py=WORKING))
+    before = await bench.until(instance, InstanceState.UP)
+    worker = await get(before.address)
+    await bench.node.control(bench.gear, bench.cartridge, Action.RELOAD, bench.lease())
+    async with asyncio.timeout(30):
+        while await get(before.address) == worker:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert await bench.seen(instance) == before
+
+
+async def test_an_asynchronous_application_dumps_its_threads_and_refuses_a_reload(bench):
+    instance = await bench.run(await bench.build(app_py=ASGI))
+    await bench.until(instance, InstanceState.UP)
+    ask = (bench.gear, bench.cartridge, Action.THREAD_DUMP, bench.lease())
+    assert "uvicorn" in await bench.node.control(*ask)
+    with pytest.raises(Refused, match="listens to reload"):
+        await bench.node.control(bench.gear, bench.cartridge, Action.RELOAD, bench.lease())
+    assert (await bench.seen(instance)).restarts == 0

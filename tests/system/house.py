@@ -19,8 +19,15 @@ from windlass.engine.operation import Operation
 from windlass.model.accounts import User
 from windlass.model.applications import Application, Domain
 from windlass.model.ids import AppId, app_id, release_id, user_id
+from windlass.operations.actions import (
+    DumpThreads,
+    ForceStop,
+    ReloadApplication,
+    TidyApplication,
+)
 from windlass.operations.aliases import AddAlias
 from windlass.operations.applications import CreateApplication, DeleteApplication
+from windlass.operations.health import ConfigureHealth
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
 from windlass.operations.scaling import BoundScaling, ScaleApplication
@@ -33,7 +40,15 @@ def app(environ, start_response):
     start_response("200 OK", [])
     return [b"deployed"]
 """
-EVENTS = {"start": StartApplication, "stop": StopApplication, "restart": RestartApplication}
+EVENTS = {
+    "start": StartApplication,
+    "stop": StopApplication,
+    "restart": RestartApplication,
+    "reload": ReloadApplication,
+    "force-stop": ForceStop,
+    "tidy": TidyApplication,
+    "thread-dump": DumpThreads,
+}
 
 
 def settings_for(folder: Path, database_url: str) -> Settings:
@@ -67,6 +82,9 @@ class House:
 
     def bounding(self, application: AppId, least: int, most: int) -> BoundScaling:
         return BoundScaling(self.domain.id, application, "blog", least, most)
+
+    def configuration(self, id: AppId, path: str | None, grace: float | None) -> ConfigureHealth:
+        return ConfigureHealth(self.domain.id, id, "blog", path, grace)
 
     def event(self, application: AppId, event: str) -> Operation[Any]:
         return EVENTS[event](self.domain.id, application, "blog")

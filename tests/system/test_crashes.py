@@ -33,9 +33,16 @@ from windlass.model.accounts import User
 from windlass.model.gears import Gear
 from windlass.model.ids import app_id, gear_id, user_id
 from windlass.nodes.file import FileNode
+from windlass.operations.actions import (
+    DumpThreads,
+    ForceStop,
+    ReloadApplication,
+    TidyApplication,
+)
 from windlass.operations.aliases import RemoveAlias
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.domains import RenameDomain
+from windlass.operations.health import ConfigureHealth
 from windlass.operations.lifecycle import (
     RestartApplication,
     StartApplication,
@@ -95,6 +102,12 @@ async def restart_that_does_not_answer(house: House) -> JobId:
     id = await created(house)
     node(house).plant("observe", "*", "crashed")
     return await house.ask(house.event(id, "restart"))
+
+
+async def reload_refused(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("control", "*", "refused")
+    return await house.ask(house.event(id, "reload"))
 
 
 async def deploy(house: House) -> JobId:
@@ -162,6 +175,16 @@ async def scale_up_with_nothing_reserved(house: House) -> JobId:
     return last
 
 
+async def configure(house: House) -> JobId:
+    return await house.ask(house.configuration(await created(house), "/healthz", 90.0))
+
+
+async def configure_ruined(house: House) -> JobId:
+    id = await created(house)
+    node(house).plant("serve", "*", "refused")
+    return await house.ask(house.configuration(id, "/healthz", 90.0))
+
+
 async def bound(house: House) -> JobId:
     return await house.ask(house.bounding(await created(house), 2, 4))
 
@@ -226,6 +249,8 @@ SCENARIOS = {
     "scale up that does not answer": (scale_up_that_does_not_answer, {Phase.FAILED}),
     "scale up with nothing reserved": (scale_up_with_nothing_reserved, {Phase.COMPLETE}),
     "scale down": (scale_down, {Phase.COMPLETE}),
+    "configure": (configure, {Phase.COMPLETE}),
+    "configure ruined": (configure_ruined, {Phase.BURIED}),
     "bound": (bound, {Phase.COMPLETE}),
     "bound refused": (bound_refused, {Phase.FAILED}),
     "deploy to three": (deploy_to_three, {Phase.COMPLETE}),
@@ -236,6 +261,11 @@ SCENARIOS = {
     "stop": (event("stop"), {Phase.COMPLETE}),
     "start": (start, {Phase.COMPLETE}),
     "restart": (event("restart"), {Phase.COMPLETE}),
+    "reload": (event("reload"), {Phase.COMPLETE}),
+    "reload refused": (reload_refused, {Phase.FAILED}),
+    "thread dump": (event("thread-dump"), {Phase.COMPLETE}),
+    "force stop": (event("force-stop"), {Phase.COMPLETE}),
+    "tidy": (event("tidy"), {Phase.COMPLETE}),
     "restart that does not answer": (restart_that_does_not_answer, {Phase.FAILED}),
     "deploy": (deploy, {Phase.COMPLETE}),
     "deploy refused": (deploy_refused, {Phase.FAILED}),
@@ -249,6 +279,11 @@ OPERATIONS = {
     StartApplication,
     StopApplication,
     RestartApplication,
+    ReloadApplication,
+    DumpThreads,
+    ForceStop,
+    TidyApplication,
+    ConfigureHealth,
     DeployRelease,
     ScaleApplication,
     BoundScaling,
@@ -269,6 +304,10 @@ async def picture(house: House) -> dict[str, Any]:
         rows["states"] = sorted(states.scalars())
         bounds = await connection.execute(text("SELECT scales_from, scales_to FROM applications"))
         rows["bounds"] = sorted(map(tuple, bounds))
+        checks = await connection.execute(
+            text("SELECT health_path, health_grace FROM applications")
+        )
+        rows["health"] = sorted(map(tuple, checks))
         routed = await connection.execute(text("SELECT wanted, routed FROM instances"))
         rows["routed"] = sorted(map(tuple, routed))
     rows["gears"] = [await sight(house, gear) for gear in await node(house).gears()]

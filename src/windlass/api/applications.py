@@ -20,6 +20,12 @@ from windlass.errors import NotFound, Refused, Taken
 from windlass.model.applications import APP_NAME, Application, check_app_name
 from windlass.model.ids import AppId, DomainId, UserId, app_id
 from windlass.model.sizes import SMALL, size_of
+from windlass.operations.actions import (
+    DumpThreads,
+    ForceStop,
+    ReloadApplication,
+    TidyApplication,
+)
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.scaling import ScaleApplication
@@ -30,7 +36,15 @@ MEMBER = [
     "/application/{id:str}",
 ]
 SCALING = {"scale-up": 1, "scale-down": -1}  # and the way that `by` counts
-EVENTS = {"start": StartApplication, "stop": StopApplication, "restart": RestartApplication}
+EVENTS = {
+    "start": StartApplication,
+    "stop": StopApplication,
+    "restart": RestartApplication,
+    "reload": ReloadApplication,
+    "force-stop": ForceStop,
+    "tidy": TidyApplication,
+    "thread-dump": DumpThreads,
+}
 APP_ID = re.compile(r"[a-z0-9]{1,32}")
 
 
@@ -127,7 +141,7 @@ async def delete_application(request: Asked) -> Response[bytes] | Response[str]:
 
 @post([path + "/events" for path in MEMBER], opt={"body": Event})
 async def application_event(request: Asked) -> Response[bytes] | Response[str]:
-    """Start, stop, restart or scale: a job."""
+    """Start, stop, restart, scale and the like: a job."""
     application = await application_of(request)
     operation = operation_of(application, await body_of(request, Event))
     submitted = await submit_on(request, operation, application)

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 from windlass.catalog import Catalog
 from windlass.engine.record import StepRow
+from windlass.engine.steplog import end_of
 from windlass.model.accounts import Token, User
 from windlass.model.applications import Application, AppState, Domain, host_of
 from windlass.model.cartridges import Cartridge
@@ -161,6 +162,8 @@ def application(one: Application, beside: Beside, urls: Urls) -> Json:
         "aliases": list(beside.aliases),
         "scales_from": one.scales_from,
         "scales_to": one.scales_to,
+        "health_path": one.health_path,
+        "health_grace": one.health_grace,
         "instances": [instance(each) for each in beside.instances],
         "job": None if beside.job is None else urls.job(beside.job),
     }
@@ -225,7 +228,7 @@ def job(view: View, names: Names, urls: Urls) -> Json:
         "steps": [step(row) for row in view.steps],
         "waiting_for": [urls.job(one) for one in view.waiting_for],
         "error": view.trouble.data() if view.trouble else None,
-        "result": None,
+        "result": result(view.steps),
         "resource": resource(view, names, urls),
         "cancel_asked": view.cancel_asked,
         "retry_of": None if view.retry_of is None else urls.job(view.retry_of),
@@ -242,6 +245,12 @@ def job(view: View, names: Names, urls: Urls) -> Json:
         "due_at": moment(view.due),
         "retry_after": None if view.phase.ended else 1,
     }
+
+
+def result(steps: Sequence[StepRow]) -> str | None:
+    """What the job has come to, where its steps have left anything: in their order."""
+    left = [one.result for one in steps if one.result is not None]
+    return end_of("\n".join(left)) if left else None
 
 
 def resource(view: View, names: Names, urls: Urls) -> str | None:

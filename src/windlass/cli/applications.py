@@ -27,7 +27,7 @@ from windlass.cli.options import (
     the_domain,
 )
 from windlass.cli.packing import pack
-from windlass.cli.render import Column, Output, show_list, show_one, structured, tell, write
+from windlass.cli.render import Column, Output, clean, show_list, show_one, structured, tell, write
 from windlass.client import Json
 
 app = typer.Typer(
@@ -53,6 +53,7 @@ DETAILS = (
     Column("size", lambda one: one["gear_size"]),
     Column("scales", lambda one: _bounds(one)),
     Column("aliases", lambda one: ", ".join(one["aliases"])),
+    Column("health", lambda one: _health(one)),
     Column("created", lambda one: one["created_at"]),
     Column("instances", lambda one: ", ".join(_instance(each) for each in one["instances"])),
     Column("job", lambda one: one["job"]),
@@ -173,13 +174,24 @@ def _event(event: str, sentence: str) -> None:
         with connect(context) as client:
             domain = the_domain(client, domain)
             job = client.application_event(domain, name, event)
-            if carry_out(client, job, output, no_wait=no_wait, timeout=wait_timeout):
+            ended = carry_out(client, job, output, no_wait=no_wait, timeout=wait_timeout)
+            if ended is None:
+                return
+            if ended.get("result") is None or output is Output.NAME:
                 show_one(client.application(domain, name), LIST, output, "name")
+            elif output is Output.TABLE:
+                write("".join(f"{clean(line)}\n" for line in ended["result"].splitlines()))
+            else:
+                write(structured(ended, output))
 
 
 _event("start", "Start an application.")
 _event("stop", "Stop an application; its address stays its own.")
 _event("restart", "Start an application anew: the new instances answer before the old ones stop.")
+_event("reload", "Let the running instances load their code anew, where their cartridge can.")
+_event("force-stop", "Kill an application at once, also one that does not listen to stop.")
+_event("tidy", "Delete an application's caches, old logs and old releases; says what that freed.")
+_event("thread-dump", "Print what every thread of an application is doing.")
 
 
 @app.command(epilog=examples("windlass app delete blog", "windlass app delete blog --confirm blog"))
@@ -249,6 +261,12 @@ def _size(count: float) -> str:
 def _bounds(one: Json) -> str:
     most = "any number" if one["scales_to"] == -1 else one["scales_to"]
     return f"{one['scales_from']} to {most}"
+
+
+def _health(one: Json) -> str:
+    path, grace = one.get("health_path"), one.get("health_grace")
+    asked = "as its cartridge has it" if path is None else f"GET {path}"
+    return asked if grace is None else f"{asked}, within {grace:g} s"
 
 
 def _part(of: Json) -> str | None:

@@ -9,7 +9,16 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from windlass.cli import accounts, aliases, applications, domains, jobs, scaling, tokens
+from windlass.cli import (
+    accounts,
+    aliases,
+    applications,
+    configuring,
+    domains,
+    jobs,
+    scaling,
+    tokens,
+)
 from windlass.cli.fate import Fate, Stop, stop_of
 from windlass.cli.options import examples
 from windlass.cli.render import clean, silence, tell, write
@@ -31,6 +40,7 @@ app = typer.Typer(
 app.add_typer(accounts.app)
 app.add_typer(domains.app, name="domain")
 app.add_typer(applications.app, name="app")
+applications.app.command("configure", epilog=configuring.EXAMPLES)(configuring.configure)
 applications.app.command("scale", epilog=scaling.EXAMPLES)(scaling.scale)
 app.add_typer(aliases.app, name="alias")
 app.add_typer(jobs.app, name="job")

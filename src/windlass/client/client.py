@@ -131,6 +131,10 @@ class Client:
         there = path("domains", domain, "applications", name, "events")
         return self._begin("POST", there, json={"event": event, **more})
 
+    def configure_application(self, domain: str, name: str, **wish: str | float | None) -> Json:
+        """Begin to set `health_path`, `health_grace` or both; the answer is the job."""
+        return self._begin("PUT", path("domains", domain, "applications", name), json=wish)
+
     def bound_cartridge(self, domain: str, name: str, cartridge: str, **bounds: int) -> Json:
         """Begin to set `scales_from`, `scales_to` or both; the answer is the job."""
         there = path("domains", domain, "applications", name, "cartridges", cartridge)

@@ -76,6 +76,7 @@ class PastStep(msgspec.Struct, frozen=True, gc=False, array_like=True):
     one_way: bool
     begun: float | None
     ended: float | None
+    result: str | None = None
 
 
 class End(msgspec.Struct, frozen=True, gc=False):

@@ -44,6 +44,7 @@ class StepRow(msgspec.Struct, gc=False):
     due: float | None = None
     touched: bool = False  # has begun at least once: must be undone
     took_effect: bool = False
+    result: str | None = None  # what it has left with the job
 
     @property
     def in_effect(self) -> bool:
@@ -61,6 +62,7 @@ class StepRow(msgspec.Struct, gc=False):
             self.one_way,
             self.begun,
             self.ended,
+            self.result,
         )
 
 
@@ -141,6 +143,7 @@ def done(_: Record, row: StepRow | None, event: Event) -> None:
     assert row is not None
     row.state, row.took_effect, row.ended = StepState.DONE, True, event.at
     row.trouble = None
+    row.result = event.detail.get("result")
 
 
 def failed(_: Record, row: StepRow | None, event: Event) -> None:

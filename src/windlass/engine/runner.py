@@ -224,7 +224,9 @@ class Run:
                 await self.wait_for(row, row.due)
             error = await self.attempt(row, doing, tries)
             if error is None:
-                return self.pen.note(EventKind.DONE if doing else EventKind.UNDONE, row.number)
+                kind = EventKind.DONE if doing else EventKind.UNDONE
+                left = {} if tries.result is None else {"result": tries.result}
+                return self.pen.note(kind, row.number, **left)
             await self.failed(row, error, direction)
 
     async def wait_for(self, row: StepRow, due: float) -> None:
@@ -259,7 +261,7 @@ class Run:
             await told(self.hooks.before_try(lease, row), "before_try", job=lease.job)
         act = step.do(self.world) if doing else step.undo(self.world)
         if doing and step.waits:
-            error = await self.unless_told(row, act, step.timeout)
+            error = await self.unless_told(row, act, step.timeout, tries)
         else:
             error = await tries.once(row.number, act, step.timeout)
         if isinstance(error, LeaseLost):
@@ -269,13 +271,15 @@ class Run:
         return error
 
     async def unless_told(
-        self, row: StepRow, act: Coroutine[Any, Any, None], timeout: float
+        self, row: StepRow, act: Coroutine[Any, Any, None], timeout: float, outer: Tries
     ) -> Exception | None:
         """A try that merely waits, ended by a cancel or a drain: it counts as nothing."""
 
         async def trying() -> Exception | None:
             with Tries(self.hear) as tries:
-                return await tries.once(row.number, act, timeout)
+                error = await tries.once(row.number, act, timeout)
+                outer.result = tries.result
+                return error
 
         task = asyncio.ensure_future(trying())
         both: list[asyncio.Future[Any]] = [task, *self.signals.told()]

@@ -1,4 +1,4 @@
-"""What a step says while it runs: lines in the journal, bounded."""
+"""What a step says while it runs, and what it leaves with its job: bounded."""
 
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -6,17 +6,19 @@ from contextvars import ContextVar
 from windlass.engine.job import clean
 
 LINE = 1000  # characters of one line
+RESULT = 64 << 10  # bytes at most of what one step leaves, and of what a job has left
 LINES = 500  # of one try; what comes after is left out, and that is said
 
 
 class Voice:
     """The voice of one try of a step; what a try has left behind keeps it, and is not heard."""
 
-    __slots__ = ("left", "step", "write")
+    __slots__ = ("left", "result", "step", "write")
 
     def __init__(self, write: Callable[[int, str], None], step: int) -> None:
         self.write, self.step = write, step
         self.left = LINES
+        self.result: str | None = None
 
     def hush(self) -> None:
         """The try has ended."""
@@ -40,3 +42,19 @@ def say(text: str) -> None:
     if voice is not None:
         for line in clean(text).splitlines():
             voice.line(line[:LINE])
+
+
+def leave(text: str) -> None:
+    """Leave a result with the job, once the step that runs here is done; its end, if it is long."""
+    voice = VOICE.get()
+    if voice is not None:
+        voice.result = end_of(clean(text))
+
+
+def end_of(text: str) -> str:
+    """The end of a text that is longer than a result may be; the cut is told."""
+    told = text.encode()
+    if len(told) <= RESULT:
+        return text
+    cut = b"[...]\n"
+    return (cut + told[len(cut) - RESULT :]).decode(errors="ignore")

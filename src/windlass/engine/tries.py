@@ -36,6 +36,7 @@ class Tries:
         "due",
         "late",
         "loop",
+        "result",
         "rings",
         "task",
         "timer",
@@ -53,6 +54,7 @@ class Tries:
         self.rings = NEVER  # the timer, by the loop's clock
         self.due = NEVER  # the try that is under way
         self.late = False  # and it was cancelled for it
+        self.result: str | None = None  # of the last try that ended
         self.before = 0  # how often the task was being cancelled when the try began
 
     def __enter__(self) -> "Tries":
@@ -100,6 +102,7 @@ class Tries:
     def end(self) -> bool:
         """The try has ended, and the task may go on; whether it was cancelled for being late."""
         self.voice.hush()
+        self.result = self.voice.result
         late, self.late, self.due = self.late, False, NEVER
         if late:
             self.drop_timer()

@@ -34,6 +34,7 @@ class Instance:
 
     id: InstanceId
     release: ReleaseId
+    health_path: str | None = None  # its cartridge's, unless it says
 
 
 class InstanceState(StrEnum):
@@ -54,6 +55,7 @@ class InstanceReport:
     address: str | None = None  # host:port, chosen by the node when it was first served
     restarts: int = 0
     why: str | None = None
+    said: str | None = None  # the end of its log, while it does not answer
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from windlass.engine.lease import Lease
-from windlass.model.cartridges import Cartridge
+from windlass.model.cartridges import Action, Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, Place
 from windlass.model.ids import GearId, ReleaseId
 from windlass.model.isolation import Aspect
@@ -56,6 +56,13 @@ class Node(Protocol):
         self, gear: Gear, cartridge: Cartridge, instances: Collection[Instance], by: Lease
     ) -> None:
         """Exactly these instances run: start the missing, leave the present, stop the rest."""
+
+    async def control(self, gear: Gear, cartridge: Cartridge, action: Action, by: Lease) -> str:
+        """Do this to the gear's running instances, or to its home; what came of it.
+
+        RELOAD and THREAD_DUMP are Refused where nothing runs that listens, THREAD_DUMP returns
+        the text; after KILL nothing runs until it is served again; TIDY returns bytes, as digits.
+        """
 
     async def observe(self, gear: GearId) -> GearReport:
         """What is there, as far as can be seen now; probes each instance for an answer."""

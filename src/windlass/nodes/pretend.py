@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from windlass.archives import check
 from windlass.engine.lease import Lease
 from windlass.errors import LeaseLost, Refused, Transient
-from windlass.model.cartridges import Cartridge
+from windlass.model.cartridges import Action, Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, InstanceReport, InstanceState, Place
 from windlass.model.ids import GearId, InstanceId, ReleaseId
 from windlass.model.isolation import Aspect
@@ -60,8 +60,8 @@ class PretendNode:
         """Let a call fail `times` times, or for ever.
 
         `call` is a method's name and `on` a gear, cartridge or release, or "*" for any. `error`
-        is "refused" or "transient"; "crashed" on "observe" lets instances look crashed, "full" on
-        "over" lets a gear's disk be too full.
+        is "refused" or "transient"; "crashed" or "silent" on "observe" lets instances look so,
+        "full" on "over" lets a gear's disk be too full.
         """
         with self.store.change() as state:
             state["faults"].append({"call": call, "on": on, "error": error, "times": times})
@@ -152,6 +152,19 @@ class PretendNode:
                     state["port"] += 1
                     mine["instances"][id] = {"release": release, "port": state["port"]}
             mine["instances"] = {id: mine["instances"][id] for id in wanted}
+
+    async def control(self, gear: Gear, cartridge: Cartridge, action: Action, by: Lease) -> str:
+        """See Node."""
+        with self.changing("control", gear.id, by, cartridge.name, action) as state:
+            mine = there(state, gear.id)
+            if action is Action.TIDY:
+                return "0"
+            if action is Action.KILL:
+                mine["instances"] = {}
+                return ""
+            if not mine["instances"] or not cartridge.knows(action):
+                raise Refused(f"nothing runs here that listens to {action}")
+            return f"{action} of {' '.join(mine['instances'])}"
 
     async def observe(self, gear: GearId) -> GearReport:
         """See Node."""
@@ -275,4 +288,7 @@ def seen(state: State, gear: GearId, id: InstanceId, one: State) -> InstanceRepo
     if planted(state, "observe", {gear, id, release}, {"crashed"}):
         why = "it was planted to crash"
         return InstanceReport(id, release, InstanceState.CRASHED, address, restarts=3, why=why)
+    if planted(state, "observe", {gear, id, release}, {"silent"}):
+        said = "it was planted to be silent"
+        return InstanceReport(id, release, InstanceState.STARTING, address, said=said)
     return InstanceReport(id, release, InstanceState.UP, address)

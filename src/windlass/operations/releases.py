@@ -1,13 +1,13 @@
 """Releases: built beside the running one, switched to when they answer."""
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 from windlass.broker import Broker
-from windlass.engine.operation import Plan, Step
+from windlass.engine.operation import Plan
 from windlass.model.applications import AppState
-from windlass.model.ids import AppId, GearId, ReleaseId
+from windlass.model.ids import ReleaseId
 from windlass.operations.base import OnPresent, present
+from windlass.operations.keeping import KeepReleases
 from windlass.operations.rolling import retire, rise
 from windlass.operations.steps import (
     ActivateRelease,
@@ -16,10 +16,7 @@ from windlass.operations.steps import (
     DropSource,
     NoteState,
     ReceiveSource,
-    placed,
 )
-
-KEPT = 5  # releases of an application; older ones are deleted
 
 
 @dataclass(frozen=True)
@@ -60,25 +57,3 @@ class DeployRelease(OnPresent):
                 yield stage
         yield DropSource(self.release)
         yield tuple(KeepReleases(application.id, gear) for gear in gears)
-
-
-@dataclass(frozen=True)
-class KeepReleases(Step[Broker]):
-    """The newest releases stay, older ones go."""
-
-    one_way: ClassVar[bool] = True
-
-    application: AppId
-    gear: GearId
-
-    async def do(self, world: Broker) -> None:
-        """Delete from the gear first, then from the list."""
-        application = await present(world, self.application)
-        releases = await world.store.applications.releases(self.application)
-        kept = [one.id for one in releases[:KEPT]]
-        if application.release is not None and application.release not in kept:
-            kept.append(application.release)
-        gear, node = await placed(world, self.gear)
-        await node.keep(gear, kept, world.by)
-        old = [one.id for one in releases if one.id not in kept]
-        await world.store.applications.drop_releases(self.application, old)

@@ -1,8 +1,9 @@
 """Bringing instances up and taking them out without losing a request: new first, old last."""
 
 import asyncio
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from typing import ClassVar
 
@@ -11,12 +12,12 @@ from windlass.engine.operation import Step
 from windlass.engine.policy import Retry
 from windlass.errors import Refused
 from windlass.model.applications import Application, AppState
-from windlass.model.gears import InstanceState
+from windlass.model.gears import InstanceReport, InstanceState
+from windlass.model.health import MOST_GRACE, Health, health_of
 from windlass.model.ids import AppId, GearId, InstanceId, ReleaseId, instance_id
 from windlass.operations.steps import placed
 from windlass.store.fleet import Running
 
-ANSWER = 60.0  # seconds for an instance to answer for the first time
 LOOK, SELDOM = 0.01, 0.25  # seconds between looks whether it does: first and at most
 CRASHES = 2  # restarts of a new instance after which it will not come up by itself
 
@@ -101,7 +102,8 @@ async def serve(world: Broker, application: AppId, id: GearId) -> None:
         raise Refused("there is no such application any more")
     wanted = [one for one in await world.store.fleet.in_gear(id) if one.wanted]
     cartridge = world.catalog.get(found.cartridge)
-    await node.serve(gear, cartridge, [one.instance for one in wanted], world.by)
+    instances = [replace(one.instance, health_path=found.health_path) for one in wanted]
+    await node.serve(gear, cartridge, instances, world.by)
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ class AwaitAnswer(Step[Broker]):
 
     waits: ClassVar[bool] = True
     retry: ClassVar[Retry] = Retry(attempts=2)
-    timeout: ClassVar[float] = ANSWER
+    timeout: ClassVar[float] = MOST_GRACE + 60.0  # the grace ends sooner, and says why
 
     application: AppId
     gear: GearId
@@ -140,15 +142,33 @@ class AwaitAnswer(Step[Broker]):
     async def do(self, world: Broker) -> None:
         """Look until it does, and keep where."""
         _, node = await placed(world, self.gear)
-        pause = LOOK
+        health = await self.health(world)
+        deadline, pause = time.monotonic() + health.grace, LOOK
         while True:
             report = (await node.observe(self.gear)).instance(self.instance)
             if report is not None and report.state is InstanceState.UP and report.address:
                 return await world.store.fleet.answers(self.instance, report.address)
             if report is not None and report.restarts >= CRASHES:
                 raise Refused(f"the application does not start: {report.why or 'it exits at once'}")
+            if time.monotonic() > deadline:
+                raise Refused(unanswered(report, health))
             await asyncio.sleep(pause)
             pause = min(pause * 1.1, SELDOM)
+
+    async def health(self, world: Broker) -> Health:
+        """What the application is asked, and how long it may take."""
+        application = await world.store.applications.get(self.application)
+        if application is None:
+            raise Refused("there is no such application any more")
+        return health_of(application, world.catalog.get(application.cartridge))
+
+
+def unanswered(report: InstanceReport | None, health: Health) -> str:
+    """What was asked, what came back, and the last that the instance has said."""
+    came = (report and report.why) or f"GET {health.path} is not answered"
+    said = (report and report.said) or "(its log is empty)"
+    lines = f"the application does not answer within {health.grace:g} seconds: {came}"
+    return lines if said in came else f"{lines}\nThe end of its log:\n{said}"
 
 
 @dataclass(frozen=True)

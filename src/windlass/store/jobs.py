@@ -231,6 +231,7 @@ def steps_of(history: str | None) -> list[StepRow]:
             tries=step.tries,
             begun=step.begun,
             ended=step.ended,
+            result=step.result,
         )
         for number, step in enumerate(past_of(history) if history else [])
     ]

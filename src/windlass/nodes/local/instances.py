@@ -45,6 +45,7 @@ async def serve(
         if status is None or status.state not in RUNS:
             held.check()
             await start(gate, supervisor, cartridge, one)
+        ask_at(gate.home, cartridge, one)
     await stop(held, gate.ground, supervisor, {one.id for one in instances})
 
 
@@ -61,10 +62,22 @@ async def start(
             "port": ports.own(gate.home)
             if gate.ground.network
             else ports.take(gate.ground.layout, name),
-            "health_path": cartridge.health_path,
+            "health_path": health_path(cartridge, instance),
         }
         write_json(gate.home.instance(instance.id), record)
     await supervisor.add(program(gate, instance, record["cartridge"], record["port"]))
+
+
+def ask_at(home: Home, cartridge: Cartridge, instance: Instance) -> None:
+    """The path that an instance is asked at, also where it was another when it began."""
+    record, path = read_json(home.instance(instance.id)), health_path(cartridge, instance)
+    if record["health_path"] != path:
+        write_json(home.instance(instance.id), {**record, "health_path": path})
+
+
+def health_path(cartridge: Cartridge, instance: Instance) -> str:
+    """The application's own path, or its cartridge's."""
+    return cartridge.health_path if instance.health_path is None else instance.health_path
 
 
 def program(gate: Gate, instance: Instance, cartridge: str, port: int) -> Program:

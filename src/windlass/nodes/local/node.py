@@ -8,11 +8,20 @@ from pathlib import Path
 
 from windlass.engine.lease import Lease
 from windlass.errors import Refused
-from windlass.model.cartridges import Cartridge
+from windlass.model.cartridges import Action, Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, Place
 from windlass.model.ids import GearId, ReleaseId
 from windlass.model.isolation import Aspect
-from windlass.nodes.local import builds, disks, homes, isolation, leftovers, reports, shared
+from windlass.nodes.local import (
+    actions,
+    builds,
+    disks,
+    homes,
+    isolation,
+    leftovers,
+    reports,
+    shared,
+)
 from windlass.nodes.local.fence import Fence, Held
 from windlass.nodes.local.files import in_thread
 from windlass.nodes.local.ground import Gate, Ground
@@ -131,6 +140,13 @@ class LocalNode:
             return await self.stop(gear.id, by)
         async with self.enter(gear, by) as (held, gate):
             await serve_all(held, gate, self.supervisor, cartridge, instances)
+
+    async def control(self, gear: Gear, cartridge: Cartridge, action: Action, by: Lease) -> str:
+        """See Node."""
+        async with self.hold(gear.id, by) as held:
+            if self.ground.place(self.ground.home(gear.id)) is None:
+                raise Refused(f"there is no gear {gear.id} on this node")
+            return await actions.control(held, self.ground, self.supervisor, cartridge, action)
 
     async def stop(self, gear: GearId, by: Lease) -> None:
         """No instance runs, also where there is no gear."""

@@ -1,6 +1,7 @@
 """What is seen of a gear: its folders, its programs, and whether they answer."""
 
 import asyncio
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -121,9 +122,10 @@ class Look:
                 state = InstanceState.UP
                 why = self.starved(runs.kills) if runs.kills else why
             elif answer is not None:
-                why = f"{record['health_path']} is answered with {answer}"
-        where = self.address(record)
-        return InstanceReport(id, ReleaseId(record["release"]), state, where, runs.restarts, why)
+                why = f"GET {record['health_path']} is answered with {answer}"
+        where, release = self.address(record), ReleaseId(record["release"])
+        said = self.log_end(id) if state is InstanceState.STARTING else None
+        return InstanceReport(id, release, state, where, runs.restarts, why, said)
 
     def address(self, record: Any) -> str:
         """Where an instance answers."""
@@ -132,13 +134,22 @@ class Look:
     def last_crash(self, id: InstanceId, runs: "Runs") -> str:
         """How the last run ended, and the last that it said."""
         how = self.starved() if runs.starved else runs.how
-        with suppress(FileNotFoundError):
-            said = self.home.log(id).read_bytes()[-WHY:].decode(errors="replace")
-            lines = said.strip().splitlines()[1 if len(said) == WHY else 0 :]  # may be half a one
+        if said := self.log_end(id):
+            lines = said.splitlines()
             errors = [line.strip() for line in lines if ERROR.match(line)]
             first = errors[-1] if errors and not runs.starved else how
             return "\n".join([first, *lines])
         return how
+
+    def log_end(self, id: InstanceId) -> str | None:
+        """The last lines of an instance's log."""
+        with suppress(FileNotFoundError), self.home.log(id).open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - WHY))
+            said = log.read(WHY)
+            lines = said.decode(errors="replace").strip().splitlines()
+            whole = lines[1 if len(said) == WHY else 0 :]  # the first may be half a one
+            return "\n".join(whole) or None
+        return None
 
     def starved(self, kills: int = 1) -> str:
         """The system has killed for want of memory."""

@@ -1,9 +1,9 @@
-"""What all gears share: uv, and the web servers of the python cartridge; fetched once."""
+"""What all gears share: uv, and the web servers of our cartridges; fetched once."""
 
 import os
 import shutil
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uv
@@ -13,7 +13,10 @@ from windlass.nodes.local.files import locked
 from windlass.nodes.local.layout import Layout
 
 SYSTEM_PYTHON = "/usr/bin/python3"
-SERVERS = ("gunicorn>=22,<25", "uvicorn>=0.30,<1", "websockets>=12")
+FETCHED = {  # each into a folder of its own: what is in `python`, applications may import
+    "python": ("gunicorn>=22,<25", "uvicorn>=0.30,<1", "websockets>=12"),
+    "static": ("starlette>=0.45,<1",),
+}
 
 
 def prepare(layout: Layout) -> None:
@@ -21,7 +24,8 @@ def prepare(layout: Layout) -> None:
     layout.shared.mkdir(parents=True, exist_ok=True)
     with locked(layout.shared / ".lock"):
         copy_uv(layout.shared / "bin" / "uv")
-        fetch_servers(layout.shared / "python")
+        for name, packages in FETCHED.items():
+            fetch(layout.shared / name, packages)
     layout.shared.chmod(0o755)
 
 
@@ -38,16 +42,16 @@ def copy_uv(there: Path) -> None:
     fresh.replace(there)
 
 
-def fetch_servers(there: Path) -> None:
-    """gunicorn and uvicorn for the system's own python."""
+def fetch(there: Path, packages: Sequence[str]) -> None:
+    """Packages for the system's own python."""
     if there.is_dir():
         return
     if not Path(SYSTEM_PYTHON).exists():
-        raise Refused(f"the python cartridge needs {SYSTEM_PYTHON}: apt install python3")
-    fresh = there.with_name(".python.new")
+        raise Refused(f"the cartridges need {SYSTEM_PYTHON}: apt install python3")
+    fresh = there.with_name(f".{there.name}.new")
     shutil.rmtree(fresh, ignore_errors=True)
     command = [uv.find_uv_bin(), "pip", "install", "--quiet", "--compile-bytecode"]
-    command += ["--link-mode", "copy", "--python", SYSTEM_PYTHON, "--target", str(fresh), *SERVERS]
+    command += ["--link-mode", "copy", "--python", SYSTEM_PYTHON, "--target", str(fresh), *packages]
     done = subprocess.run(
         command,
         cwd="/",
