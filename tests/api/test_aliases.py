@@ -54,6 +54,19 @@ async def test_an_alias_is_had_once(site: Site) -> None:
     assert_problem(await site.bob.post(f"{APP}/aliases", json={"id": "b.example.com"}), 404)
 
 
+async def test_aliases_come_and_go_by_events_too(site: Site) -> None:
+    async with site.working():
+        await site.made()
+        later = {"Prefer": "respond-async"}
+        for event, there in (("add-alias", [{"id": WWW}]), ("remove-alias", [])):
+            wish = {"event": event, "alias": WWW}
+            asked = await site.anna.post(f"{APP}/events", json=wish, headers=later)
+            assert (await job_of(site, asked))["status"] == "complete"
+            assert (await site.anna.get(f"{APP}/aliases")).json()["items"] == there
+    unsaid = await site.anna.post(f"{APP}/events", json={"event": "add-alias"})
+    assert assert_problem(unsaid, 422, "id")["exit_code"] == 105
+
+
 async def test_a_domain_is_renamed(both: Site) -> None:
     async with both.working():
         await both.made()

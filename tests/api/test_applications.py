@@ -16,6 +16,7 @@ FIELDS = {
     "state",
     "url",
     "api_url",
+    "aliases",
     "created_at",
     "release",
     "gear_size",

@@ -12,6 +12,7 @@ from litestar.openapi import OpenAPIConfig
 from windlass.api import (
     aliases,
     app_cartridges,
+    app_events,
     applications,
     cartridges,
     configuring,
@@ -56,7 +57,7 @@ HANDLERS = [
     applications.create_application,
     applications.show_application,
     applications.delete_application,
-    applications.application_event,
+    app_events.application_event,
     configuring.configure_application,
     app_cartridges.list_app_cartridges,
     app_cartridges.show_app_cartridge,

@@ -14,37 +14,17 @@ from windlass.api.prefer import job_answer
 from windlass.api.requests import Asked
 from windlass.api.submitting import named, same_id, submit, submit_on
 from windlass.api.wire import Beside
-from windlass.broker import Broker
-from windlass.engine.operation import Operation
 from windlass.errors import NotFound, Refused, Taken
 from windlass.model.applications import APP_NAME, Application, check_app_name
 from windlass.model.ids import AppId, DomainId, UserId, app_id
 from windlass.model.sizes import SMALL, size_of
-from windlass.operations.actions import (
-    DumpThreads,
-    ForceStop,
-    ReloadApplication,
-    TidyApplication,
-)
 from windlass.operations.applications import CreateApplication, DeleteApplication
-from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
-from windlass.operations.scaling import ScaleApplication
 
 MEMBER = [
     "/domains/{domain:str}/applications/{name:str}",
     "/domain/{domain:str}/application/{name:str}",
     "/application/{id:str}",
 ]
-SCALING = {"scale-up": 1, "scale-down": -1}  # and the way that `by` counts
-EVENTS = {
-    "start": StartApplication,
-    "stop": StopApplication,
-    "restart": RestartApplication,
-    "reload": ReloadApplication,
-    "force-stop": ForceStop,
-    "tidy": TidyApplication,
-    "thread-dump": DumpThreads,
-}
 APP_ID = re.compile(r"[a-z0-9]{1,32}")
 
 
@@ -54,14 +34,6 @@ class NewApplication(Body, frozen=True):
     name: str
     cartridge: str
     gear_size: str = SMALL.name
-
-
-class Event(Body, frozen=True):
-    """What is to happen to an application; how far, where it is to scale."""
-
-    event: str
-    by: int | None = None
-    to: int | None = None
 
 
 @get("/applications")
@@ -137,32 +109,6 @@ async def delete_application(request: Asked) -> Response[bytes] | Response[str]:
     operation = DeleteApplication(application.domain, application.id, named(application))
     submitted = await submit_on(request, operation, application)
     return await job_answer(request, submitted.job)
-
-
-@post([path + "/events" for path in MEMBER], opt={"body": Event})
-async def application_event(request: Asked) -> Response[bytes] | Response[str]:
-    """Start, stop, restart, scale and the like: a job."""
-    application = await application_of(request)
-    operation = operation_of(application, await body_of(request, Event))
-    submitted = await submit_on(request, operation, application)
-    return await job_answer(request, submitted.job)
-
-
-def operation_of(application: Application, wish: Event) -> Operation[Broker]:
-    """What an event comes to; Refused if there is none such."""
-    on = (application.domain, application.id, named(application))
-    if wish.event in SCALING:
-        if wish.by == 0:
-            raise Refused("by is a number of gears other than 0", field="by", code=168)
-        by = SCALING[wish.event] * (1 if wish.by is None else wish.by)
-        return ScaleApplication(*on, to=wish.to, by=by)
-    if wish.event not in EVENTS:
-        there = f"an event is {', '.join([*EVENTS, *SCALING])}, not {wish.event[:64]!r}"
-        raise Refused(there, field="event", code=126)
-    for field in ("by", "to"):
-        if getattr(wish, field) is not None:
-            raise Refused(f"only {' and '.join(SCALING)} take {field!r}", field=field)
-    return EVENTS[wish.event](*on)
 
 
 async def application_of(request: Asked) -> Application:

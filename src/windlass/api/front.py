@@ -60,8 +60,14 @@ class Front:
         numbers = await self.summary.numbers({one.release for one in found if one.release})
         ids = {one.id for one in found}
         jobs, gears = await self.summary.under_way(ids), await self.summary.gears(ids)
+        aliases = await self.summary.aliases(ids)
         beside = [
-            Beside(numbers.get(one.release or ""), jobs.get(one.id), gears.get(one.id, 0))
+            Beside(
+                numbers.get(one.release or ""),
+                jobs.get(one.id),
+                gears.get(one.id, 0),
+                aliases.get(one.id, ()),
+            )
             for one in found
         ]
         return [

@@ -17,6 +17,7 @@ from windlass.store.tables import (
     intents,
     jobs,
     releases,
+    routes,
     users,
     workers,
 )
@@ -50,6 +51,16 @@ class Summary:
         """How many gears each of these applications has."""
         which = gears.c.application.in_(list(of))
         return await self.pairs(gears.c.application, func.count(), which, grouped=True)
+
+    async def aliases(self, of: Collection[str]) -> dict[str, list[str]]:
+        """The aliases of each of these applications that has any."""
+        query = select(routes.c.application, routes.c.host).order_by(routes.c.host)
+        found: dict[str, list[str]] = {}
+        async with self.access.read() as connection:
+            which = query.where(routes.c.application.in_(list(of)), routes.c.alias)
+            for row in await connection.execute(which):
+                found.setdefault(row.application, []).append(row.host)
+        return found
 
     async def numbers(self, of: Collection[str]) -> dict[str, int]:
         """The numbers of these releases."""
