@@ -39,7 +39,7 @@ from windlass.operations.actions import (
     ReloadApplication,
     TidyApplication,
 )
-from windlass.operations.aliases import RemoveAlias
+from windlass.operations.aliases import AddAlias, RemoveAlias
 from windlass.operations.applications import CreateApplication, DeleteApplication
 from windlass.operations.domains import RenameDomain
 from windlass.operations.health import ConfigureHealth
@@ -274,6 +274,10 @@ SCENARIOS = {
     "remove a stray": (stray, {Phase.COMPLETE}),
 }
 OPERATIONS = {
+    AddAlias,
+    RemoveAlias,
+    RenameDomain,
+    StopFull,
     CreateApplication,
     DeleteApplication,
     StartApplication,

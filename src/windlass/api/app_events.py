@@ -44,9 +44,8 @@ async def application_event(request: Asked) -> Response[bytes] | Response[str]:
     application = await application_of(request)
     wish = await body_of(request, Event)
     if wish.event in ALIASES:
-        return await job_answer(
-            request, await ALIASES[wish.event](request, application, wish.alias)
-        )
+        job = await ALIASES[wish.event](request, application, wish.alias)
+        return await job_answer(request, job)
     operation = operation_of(application, wish)
     submitted = await submit_on(request, operation, application)
     return await job_answer(request, submitted.job)

@@ -30,13 +30,8 @@ class StartApplication(OnPresent):
 
 
 @dataclass(frozen=True)
-class StopApplication(OnPresent):
+class Stop(OnPresent, base=True):
     """An application answers no more; its files stay."""
-
-    @property
-    def title(self) -> str:
-        """What people see."""
-        return f"Stop application {self.name}"
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """Traffic first, then the processes."""
@@ -50,8 +45,18 @@ class StopApplication(OnPresent):
 
 
 @dataclass(frozen=True)
-class StopFull(StopApplication):
-    """An application whose gear has filled more than its size stops, and keeps its files."""
+class StopApplication(Stop):
+    """Its user wants it to stop."""
+
+    @property
+    def title(self) -> str:
+        """What people see."""
+        return f"Stop application {self.name}"
+
+
+@dataclass(frozen=True)
+class StopFull(Stop):
+    """One of its gears has filled more than its size of a disk that all share."""
 
     @property
     def title(self) -> str:
