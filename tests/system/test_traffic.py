@@ -38,8 +38,8 @@ CLIENTS = [(method, kept) for method in ("GET", "POST") for kept in (True, False
 class Client:
     """Asks one router again and again, each time once; keeps what it got."""
 
-    def __init__(self, port: int, method: str, kept: bool) -> None:
-        self.port, self.method, self.kept = port, method, kept
+    def __init__(self, port: int, method: str, kept: bool, host: str = HOST) -> None:
+        self.port, self.method, self.kept, self.host = port, method, kept, host
         self.answers: Counter[str] = Counter()
         self.losses: list[str] = []
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
@@ -47,7 +47,7 @@ class Client:
     def ask(self) -> None:
         body = b"x" * 2000 if self.method == "POST" else None
         try:
-            self.connection.request(self.method, "/", body=body, headers={"Host": HOST})
+            self.connection.request(self.method, "/", body=body, headers={"Host": self.host})
             answer = self.connection.getresponse()
             said = answer.read()
         except (OSError, http.client.HTTPException) as error:
@@ -63,10 +63,10 @@ class Client:
 
 
 @contextmanager
-def hammering(port: int) -> Iterator[list[Client]]:
+def hammering(port: int, host: str = HOST) -> Iterator[list[Client]]:
     """Clients of every kind, at a router, all the time."""
     over = threading.Event()
-    clients = [Client(port, *kind) for kind in CLIENTS]
+    clients = [Client(port, *kind, host) for kind in CLIENTS]
 
     def work(client: Client) -> None:
         while not over.is_set():
