@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from windlass.cli import accounts, applications, domains, jobs, scaling, tokens
+from windlass.cli import accounts, applications, domains, jobs, scaling, tokens, variables
 from windlass.cli.fate import Fate, Stop, stop_of
 from windlass.cli.options import examples
 from windlass.cli.render import clean, silence, tell, write
@@ -32,6 +32,7 @@ app.add_typer(accounts.app)
 app.add_typer(domains.app, name="domain")
 app.add_typer(applications.app, name="app")
 applications.app.command("scale", epilog=scaling.EXAMPLES)(scaling.scale)
+app.add_typer(variables.app, name="env")
 app.add_typer(jobs.app, name="job")
 app.add_typer(tokens.app, name="token")
 app.add_typer(applications.alone)
