@@ -243,16 +243,9 @@ OPERATIONS = {
     SetVariables,
 }
 TABLES = (
-    "holds",
-    "applications",
-    "gears",
-    "instances",
-    "releases",
-    "routes",
-    "secrets",
-    "scopes",
+    "holds", "applications", "gears", "instances", "releases", "routes", "secrets", "scopes",
     "changes",
-)
+)  # fmt: skip
 
 
 async def picture(house: House) -> dict[str, Any]:

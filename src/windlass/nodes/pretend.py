@@ -59,9 +59,9 @@ class PretendNode:
     def plant(self, call: str, on: str, error: str, times: int | None = None) -> None:
         """Let a call fail `times` times, or for ever.
 
-        `call` is a method's name and `on` a gear, cartridge, release or variable, or "*" for any. `error`
-        is "refused" or "transient"; "crashed" on "observe" lets instances look crashed, "full" on
-        "over" lets a gear's disk be too full.
+        `call` is a method's name and `on` a gear, cartridge, release or variable, or "*" for any.
+        `error` is "refused" or "transient"; "crashed" on "observe" lets instances look crashed,
+        "full" on "over" lets a gear's disk be too full.
         """
         with self.store.change() as state:
             state["faults"].append({"call": call, "on": on, "error": error, "times": times})
