@@ -10,7 +10,8 @@ import pytest
 
 from api.site import Site, assert_problem
 from conftest import free_port, until
-from windlass.api.releases import STALE, keep_swept
+from windlass.api.releases import STALE
+from windlass.api.sweeping import keep_swept
 from windlass.queues.beanstalkd import BeanstalkdQueue
 from windlass.store.access import Access
 from windlass.store.database import Database
@@ -145,7 +146,7 @@ async def test_a_method_that_a_resource_has_not(site: Site) -> None:
 
 async def test_what_uploads_left_is_swept(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Halves, and sources whose job was cancelled before it began; never what a job still needs."""
-    monkeypatch.setattr("windlass.api.releases.SWEEP", 0.01)
+    monkeypatch.setattr("windlass.api.sweeping.SWEEP", 0.01)
     house = site.house
     sweeping = asyncio.ensure_future(keep_swept(house.broker))
     creation = house.creation()

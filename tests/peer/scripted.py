@@ -45,6 +45,7 @@ class Peer:
     uploads: list = field(default_factory=list)
     bodies: list = field(default_factory=list)  # of requests that make jobs
     gears: list = field(default_factory=list)  # of every application
+    variables: list = field(default_factory=list)  # likewise
     ill: list = field(default_factory=list)  # statuses (or DROP) for the next requests
     next_script: list = field(default_factory=list)
     prefer: bool = True
@@ -167,6 +168,9 @@ class Handler(BaseHTTPRequestHandler):
     def do_PUT(self):
         self.handle_one("PUT")
 
+    def do_PATCH(self):
+        self.handle_one("PATCH")
+
     def do_DELETE(self):
         self.handle_one("DELETE")
 
@@ -271,6 +275,8 @@ class Handler(BaseHTTPRequestHandler):
                     self.aliases(peer.applications[domain, name]["aliases"], method, rest[1:])
                 elif rest == ["gear_groups"]:
                     self.page([{"id": f"{domain}-{name}", "gears": peer.gears}])
+                elif method == "GET" and rest == ["environment-variables"]:
+                    self.page(peer.variables)
                 elif method == "GET":
                     self.page([{"id": "1", "number": 1, "state": "ready", "active": True, "created_at": NOW}])  # fmt: skip  # noqa: E501
                 else:

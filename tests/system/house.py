@@ -18,7 +18,7 @@ from windlass.engine.lease import JobId
 from windlass.engine.operation import Operation
 from windlass.model.accounts import User
 from windlass.model.applications import Application, Domain
-from windlass.model.ids import AppId, app_id, release_id, user_id
+from windlass.model.ids import AppId, app_id, change_id, release_id, user_id
 from windlass.operations.actions import (
     DumpThreads,
     ForceStop,
@@ -31,6 +31,7 @@ from windlass.operations.health import ConfigureHealth
 from windlass.operations.lifecycle import RestartApplication, StartApplication, StopApplication
 from windlass.operations.releases import DeployRelease
 from windlass.operations.scaling import BoundScaling, ScaleApplication
+from windlass.operations.variables import SetVariables
 from windlass.settings import Settings
 from windlass.store.jobs import View
 from windlass.store.tables import holds, metadata
@@ -104,6 +105,11 @@ class House:
             member.size = len(SOURCE)
             archive.addfile(member, io.BytesIO(SOURCE))
         return DeployRelease(self.domain.id, application, "blog", release)
+
+    async def setting(self, application: AppId, **change: str | None) -> SetVariables:
+        id, names = change_id(), tuple(sorted(change))
+        await self.broker.store.variables.set_aside(id, application, change)
+        return SetVariables(self.domain.id, application, "blog", id, names)
 
     async def ended(self, job: JobId) -> View:
         async def view() -> View | None:

@@ -52,6 +52,7 @@ from windlass.operations.lifecycle import (
 from windlass.operations.releases import DeployRelease
 from windlass.operations.scaling import BoundScaling, ScaleApplication
 from windlass.operations.strays import RemoveStray
+from windlass.operations.variables import SetVariables
 from windlass.store.schema import upgrade
 
 USER = User(user_id(), "anna", False, 10, 20)
@@ -237,6 +238,33 @@ async def stop_full(house: House) -> JobId:
     return await house.ask(StopFull(house.domain.id, await created(house), "blog"))
 
 
+async def with_variables(house: House) -> Any:
+    id = await created(house)
+    await work(house, job := await house.ask(await house.setting(id, OLD="1", GONE="2")))
+    assert (await house.ended(job)).phase is Phase.COMPLETE
+    return id
+
+
+async def set_variables(house: House) -> JobId:
+    id = await with_variables(house)
+    return await house.ask(await house.setting(id, OLD="3", GONE=None, NEW="4"))
+
+
+async def set_variables_refused(house: House) -> JobId:
+    """By every gear, for as long as the new one is among them."""
+    id = await with_variables(house)
+    await work(house, await house.ask(house.scaling(id, to=2)))
+    node(house).plant("publish", "NEW", "refused")
+    return await house.ask(await house.setting(id, OLD="3", GONE=None, NEW="4"))
+
+
+async def set_variables_ruined(house: House) -> JobId:
+    """A gear that will not be told what was before, either."""
+    id = await with_variables(house)
+    node(house).plant("publish", "*", "refused")
+    return await house.ask(await house.setting(id, OLD="3", GONE=None, NEW="4"))
+
+
 SCENARIOS = {
     "add alias": (add_alias, {Phase.COMPLETE}),
     "add alias refused": (add_alias_refused, {Phase.BURIED}),
@@ -244,6 +272,9 @@ SCENARIOS = {
     "rename": (rename, {Phase.COMPLETE}),
     "rename refused": (rename_refused, {Phase.FAILED, Phase.COMPLETE}),
     "stop full": (stop_full, {Phase.COMPLETE}),
+    "set variables": (set_variables, {Phase.COMPLETE}),
+    "set variables refused": (set_variables_refused, {Phase.FAILED}),
+    "set variables ruined": (set_variables_ruined, {Phase.BURIED}),
     "scale up": (scale_up, {Phase.COMPLETE}),
     "scale up refused": (scale_up_refused, {Phase.FAILED}),
     "scale up that does not answer": (scale_up_that_does_not_answer, {Phase.FAILED}),
@@ -292,8 +323,12 @@ OPERATIONS = {
     ScaleApplication,
     BoundScaling,
     RemoveStray,
+    SetVariables,
 }
-TABLES = ("holds", "applications", "gears", "instances", "releases", "routes", "secrets", "scopes")
+TABLES = (
+    "holds", "applications", "gears", "instances", "releases", "routes", "secrets", "scopes",
+    "changes",
+)  # fmt: skip
 
 
 async def picture(house: House) -> dict[str, Any]:
@@ -312,6 +347,8 @@ async def picture(house: House) -> dict[str, Any]:
             text("SELECT health_path, health_grace FROM applications")
         )
         rows["health"] = sorted(map(tuple, checks))
+        values = await connection.execute(text("SELECT name, value FROM variables"))
+        rows["variables"] = sorted(map(tuple, values))
         routed = await connection.execute(text("SELECT wanted, routed FROM instances"))
         rows["routed"] = sorted(map(tuple, routed))
     rows["gears"] = [await sight(house, gear) for gear in await node(house).gears()]
@@ -327,7 +364,15 @@ async def sight(house: House, gear: Any) -> dict[str, Any]:
         "active": report.active in report.releases if report.active else None,
         "instances": len(report.instances),
         "variables": sorted(report.variables),
+        "told": told(house, gear),
     }
+
+
+def told(house: House, gear: Any) -> dict[str, str]:
+    """What a gear was told of its user's variables."""
+    with node(house).store.change() as state:
+        published: dict[str, str] = state["gears"][gear]["variables"]
+    return {name: published[name] for name in ("OLD", "GONE", "NEW") if name in published}
 
 
 async def prepared(folder: Path, prepare: Callable[[House], Awaitable[JobId]]) -> JobId:
@@ -391,7 +436,9 @@ def postgres() -> Iterator[PostgresServer]:
     yield from served("-c fsync=off -c autovacuum=off")
 
 
-@pytest.mark.parametrize("name", ["create", "deploy refused", "scale up refused", "delete"])
+@pytest.mark.parametrize(
+    "name", ["create", "deploy refused", "scale up refused", "set variables refused", "delete"]
+)
 def test_killed_at_every_commit(name: str, tmp_path: Path, postgres: PostgresServer) -> None:
     """The same on PostgreSQL, whose hot statements are others."""
     prepare, phases = SCENARIOS[name]

@@ -25,7 +25,9 @@ from windlass.api import (
     nodes,
     releases,
     service,
+    sweeping,
     users,
+    variables,
 )
 from windlass.api.auth import guard
 from windlass.api.bodies import MOST
@@ -71,6 +73,12 @@ HANDLERS = [
     aliases.remove_alias,
     releases.list_releases,
     releases.deploy,
+    variables.list_variables,
+    variables.change_variables,
+    variables.set_variables,
+    variables.show_variable,
+    variables.set_variable,
+    variables.unset_variable,
     jobs.list_jobs,
     jobs.list_domain_jobs,
     jobs.list_application_jobs,
@@ -106,12 +114,12 @@ def serving(front: Front):  # type: ignore[no-untyped-def]
 
     @asynccontextmanager
     async def life(_: Litestar) -> AsyncIterator[None]:
-        sweeping = asyncio.ensure_future(releases.keep_swept(front.broker))
+        task = asyncio.ensure_future(sweeping.keep_swept(front.broker))
         try:
             yield
         finally:
-            sweeping.cancel()
-            await asyncio.wait({sweeping})
+            task.cancel()
+            await asyncio.wait({task})
             await front.close()
 
     return life

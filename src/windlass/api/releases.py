@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -32,7 +31,6 @@ from windlass.operations.releases import DeployRelease
 MOST = 100 << 20  # bytes of an archive as it is sent
 PIECE = 1 << 20  # bytes that are written at once
 STALE = 3600.0  # seconds after which an archive that no job knows is nobody's
-SWEEP = 1800.0  # seconds between looks for these, about
 PART = "part-"
 ARCHIVES = ("octet-stream", "x-tar", "gzip", "x-gzip", "x-bzip2", "x-xz")
 
@@ -150,16 +148,6 @@ async def hand_in(
         if placed and not submitted.fresh:
             target.unlink(missing_ok=True)  # that job has had its own already
         return submitted.job
-
-
-async def keep_swept(broker: Broker) -> None:
-    """Sweep again and again, until cancelled."""
-    while True:
-        try:
-            await sweep(broker)
-        except (Transient, OSError) as error:
-            log.warning("archives.unswept", why=str(error))
-        await asyncio.sleep(SWEEP * random.uniform(0.8, 1.2))
 
 
 async def sweep(broker: Broker) -> None:

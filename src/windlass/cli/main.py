@@ -18,6 +18,7 @@ from windlass.cli import (
     jobs,
     scaling,
     tokens,
+    variables,
 )
 from windlass.cli.fate import Fate, Stop, stop_of
 from windlass.cli.options import examples
@@ -43,6 +44,7 @@ app.add_typer(applications.app, name="app")
 applications.app.command("configure", epilog=configuring.EXAMPLES)(configuring.configure)
 applications.app.command("scale", epilog=scaling.EXAMPLES)(scaling.scale)
 app.add_typer(aliases.app, name="alias")
+app.add_typer(variables.app, name="env")
 app.add_typer(jobs.app, name="job")
 app.add_typer(tokens.app, name="token")
 app.add_typer(applications.alone)

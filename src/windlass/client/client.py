@@ -1,7 +1,7 @@
 """The resources of the REST API, a method for each call; all answers are plain dictionaries."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -165,6 +165,19 @@ class Client:
         """Send a tar archive, as it is read, and begin to deploy it; the answer is the job."""
         there = path("domains", domain, "applications", name, "releases")
         return self._begin("POST", there, file=archive)
+
+    def variables(self, domain: str, name: str) -> Iterator[Json]:
+        """The environment variables of an application, and what they say."""
+        return self._list("domains", domain, "applications", name, "environment-variables")
+
+    def set_variables(self, domain: str, name: str, change: Mapping[str, str | None]) -> Json:
+        """Begin to set variables, or to take away those that are None; the answer is the job."""
+        wish = [
+            {"name": one} if value is None else {"name": one, "value": value}
+            for one, value in change.items()
+        ]
+        there = path("domains", domain, "applications", name, "environment-variables")
+        return self._begin("PATCH", there, json={"environment_variables": wish})
 
     # Jobs
 

@@ -26,7 +26,7 @@ class Effect:
 
     call: str
     gear: str
-    about: str  # the cartridge, release or instances that the call named
+    about: str  # the cartridge, release, instances or variables that the call named
     job: int
     number: int
     changed: bool
@@ -59,9 +59,9 @@ class PretendNode:
     def plant(self, call: str, on: str, error: str, times: int | None = None) -> None:
         """Let a call fail `times` times, or for ever.
 
-        `call` is a method's name and `on` a gear, cartridge or release, or "*" for any. `error`
-        is "refused" or "transient"; "crashed" or "silent" on "observe" lets instances look so,
-        "full" on "over" lets a gear's disk be too full.
+        `call` is a method's name and `on` a gear, cartridge, release or variable, or "*" for any.
+        `error` is "refused" or "transient"; "crashed" or "silent" on "observe" lets instances look
+        so, "full" on "over" lets a gear's disk be too full.
         """
         with self.store.change() as state:
             state["faults"].append({"call": call, "on": on, "error": error, "times": times})
@@ -95,7 +95,7 @@ class PretendNode:
 
     async def publish(self, gear: Gear, variables: Mapping[str, str], by: Lease) -> None:
         """See Node."""
-        with self.changing("publish", gear.id, by) as state:
+        with self.changing("publish", gear.id, by, *sorted(variables)) as state:
             there(state, gear.id)["variables"] = dict(variables)
 
     async def build(

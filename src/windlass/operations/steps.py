@@ -12,9 +12,8 @@ from windlass.errors import NotFound
 from windlass.model.applications import AppState, host_of
 from windlass.model.gears import Gear
 from windlass.model.ids import AppId, GearId, NodeId, ReleaseId
+from windlass.model.variables import SECRET_TOKEN
 from windlass.nodes.node import Node
-
-SECRET_TOKEN = "OPENSHIFT_SECRET_TOKEN"  # the name that OpenShift gave it
 
 
 async def placed(broker: Broker, id: GearId) -> tuple[Gear, Node]:

@@ -125,6 +125,7 @@ class Postgres:
         self.engine = create_async_engine(
             "postgresql+asyncpg" + url[url.index("://") :],
             poolclass=NullPool,
+            hide_parameters=True,  # errors are logged, and parameters may be secrets
             isolation_level="AUTOCOMMIT",  # transactions are ours to begin and to end
             connect_args={
                 "timeout": 10,

@@ -64,6 +64,7 @@ class Sqlite:
         self.engine = create_engine(
             f"sqlite:///{path}",
             poolclass=NullPool,
+            hide_parameters=True,  # errors are logged, and parameters may be secrets
             connect_args={"check_same_thread": False, "timeout": 0, "isolation_level": None},
         )
         event.listen(self.engine, "connect", prepare)

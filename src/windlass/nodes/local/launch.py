@@ -143,7 +143,9 @@ def variables(folder: "str | None") -> dict[str, str]:
 
 def text(name: str, folder: int) -> str:
     """The value of one variable."""
-    with open(os.open(name, os.O_RDONLY, dir_fd=folder), errors="surrogateescape") as file:
+    with open(
+        os.open(name, os.O_RDONLY, dir_fd=folder), errors="surrogateescape", newline=""
+    ) as file:
         return file.read()
 
 
