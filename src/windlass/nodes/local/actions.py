@@ -12,6 +12,7 @@ from windlass.errors import Refused
 from windlass.model.cartridges import Action, Cartridge
 from windlass.model.ids import InstanceId
 from windlass.nodes.local import homes
+from windlass.nodes.local.disks import taken
 from windlass.nodes.local.fence import Held
 from windlass.nodes.local.files import in_thread
 from windlass.nodes.local.ground import Ground
@@ -120,21 +121,8 @@ def old_logs(home: Home, running: set[InstanceId]) -> list[Path]:
 
 
 def weight(paths: Collection[Path]) -> int:
-    """The bytes that files and trees take on the disk; links are not followed."""
-    total = 0
-    for path in paths:
-        total += taken(path)
-        if not path.is_symlink():
-            for folder, folders, files in os.walk(path):
-                total += sum(taken(Path(folder, name)) for name in (*folders, *files))
-    return total
-
-
-def taken(path: Path) -> int:
-    """The bytes of one file; none if it has gone."""
-    with suppress(OSError):
-        return path.lstat().st_blocks * 512
-    return 0
+    """The bytes that files and trees take on the disk."""
+    return sum(taken(str(path)) for path in paths)
 
 
 def size(log: Path) -> int:

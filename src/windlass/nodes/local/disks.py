@@ -91,13 +91,11 @@ def room(home: Home, size: Size) -> Iterator[None]:
         ) from None
 
 
-def taken(folder: str) -> int:
-    """The bytes that a folder takes of the disk, as far as we may look into it."""
+def taken(path: str) -> int:
+    """The bytes that a file or a tree takes, as far as we may look; no link is followed."""
     total = 0
-    with suppress(OSError), os.scandir(folder) as entries:
-        for entry in entries:
-            with suppress(OSError):
-                total += entry.stat(follow_symlinks=False).st_blocks * BLOCK
-            if entry.is_dir(follow_symlinks=False):
-                total += taken(entry.path)
+    with suppress(OSError):
+        total += os.lstat(path).st_blocks * BLOCK
+        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
+            total += sum(taken(entry.path) for entry in os.scandir(path))
     return total
