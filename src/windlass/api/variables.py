@@ -1,11 +1,13 @@
 """Environment variables: what they are to say is set aside, and a job says it to every gear."""
 
 import asyncio
+from collections.abc import Sequence
 from hashlib import sha256
 
 import msgspec
 import structlog
 from litestar import Response, delete, get, patch, post, put
+from litestar.handlers import HTTPRouteHandler
 
 from windlass.api.answers import json_answer
 from windlass.api.applications import MEMBER, application_of
@@ -46,6 +48,11 @@ LIST = "environment_variables"
 log = structlog.get_logger()
 
 
+def by_path(handler: HTTPRouteHandler, method: object, path: Sequence[object]) -> str:
+    """What the schema calls an operation: one spelling's name would be the other's, too."""
+    return "_".join((handler.handler_name, *(getattr(one, "name", str(one)) for one in path)))
+
+
 class Item(Body, frozen=True):
     """A variable; one without a value goes."""
 
@@ -76,19 +83,19 @@ class Value(Body, frozen=True):
 # -- verbs ---------------------------------------------------------------------------------
 
 
-@get(ALL)
+@get(ALL, operation_id=by_path)
 async def list_variables(request: Asked) -> Response[bytes]:
     """The variables of an application, by name."""
     return short_page(request, [shown(one) for one in await variables_of(request)])
 
 
-@get(ONE)
+@get(ONE, operation_id=by_path)
 async def show_variable(request: Asked) -> Response[bytes]:
     """A variable."""
     return json_answer(shown(await variable_of(request)))
 
 
-@post(ALL, opt={"body": Wish})
+@post(ALL, operation_id=by_path, opt={"body": Wish})
 async def set_variables(request: Asked) -> Response[bytes] | Response[str]:
     """One variable, or several: a job."""
     wish = await read(request, Wish)
@@ -99,21 +106,21 @@ async def set_variables(request: Asked) -> Response[bytes] | Response[str]:
     return await begin(request, several(wish.environment_variables))
 
 
-@patch(ALL, opt={"body": Several}, status_code=200)
+@patch(ALL, operation_id=by_path, opt={"body": Several}, status_code=200)
 async def change_variables(request: Asked) -> Response[bytes] | Response[str]:
     """Several variables at once: a job."""
     wish = await read(request, Several)
     return await begin(request, several(wish.environment_variables))
 
 
-@put(ONE, opt={"body": Value}, status_code=200)
+@put(ONE, operation_id=by_path, opt={"body": Value}, status_code=200)
 async def set_variable(request: Asked) -> Response[bytes] | Response[str]:
     """Another value for a variable that there is: a job."""
     variable = await variable_of(request)
     return await begin(request, {variable.name: (await read(request, Value)).value})
 
 
-@delete(ONE, status_code=200)
+@delete(ONE, operation_id=by_path, status_code=200)
 async def unset_variable(request: Asked) -> Response[bytes] | Response[str]:
     """A variable is not there any more: a job."""
     return await begin(request, {(await variable_of(request)).name: None})
