@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
 
 from conftest import until
 from system.house import House, working
@@ -16,8 +15,8 @@ from windlass.model.applications import AppState
 from windlass.model.gears import Gear
 from windlass.model.ids import GearId, app_id, gear_id
 from windlass.nodes.node import Node
+from windlass.operations.domains import RenameDomain
 from windlass.operations.strays import tidy
-from windlass.store.tables import domains
 
 
 async def test_an_application_lives(house: House) -> None:
@@ -84,18 +83,12 @@ async def test_names_are_taken_at_the_door(house: House) -> None:
         await house.ask(house.creation())
 
 
-async def rename(house: House, name: str) -> None:
-    async with house.broker.store.database.write() as connection:
-        await connection.execute(
-            update(domains).where(domains.c.id == house.domain.id).values(name=name)
-        )
-
-
 async def test_an_application_keeps_its_name_with_its_domain_whatever_that_is_called(
     house: House,
 ) -> None:
-    await house.ask(house.creation())
-    await rename(house, "prod")
+    async with working(house):
+        await house.done(house.creation())
+        await house.done(RenameDomain(house.domain.id, "demo", "prod"))
     with pytest.raises(Taken):
         await house.ask(replace(house.creation(), domain_name="prod"))
     house.domain = await house.broker.store.domains.add("demo", house.user)
@@ -103,8 +96,8 @@ async def test_an_application_keeps_its_name_with_its_domain_whatever_that_is_ca
 
 
 async def test_what_is_created_after_a_renaming_answers_at_the_new_name(house: House) -> None:
-    job = await house.ask(house.creation())
-    await rename(house, "prod")
+    await house.ask(RenameDomain(house.domain.id, "demo", "prod"))
+    job = await house.ask(house.creation())  # asked for while the domain had its old name
     async with working(house):
         assert (await house.ended(job)).phase is Phase.COMPLETE
     (route,) = await house.broker.store.routing.all()
