@@ -173,28 +173,33 @@ async def test_where_gears_share_a_network_all_that_is_reached(setting, cartridg
 async def test_it_reaches_the_world(bench):
     """As far as this machine does: a listener beyond the bridge, in a namespace of our own."""
     with world() as address:
+        await bench.node.sweep()  # as housekeeping does: a further uplink has come
         won = await spied(bench, addresses=[address])
-    assert won["reached"] == [list(address)]
+        assert won["reached"] == [list(address)]
+    await bench.node.sweep()
+    told = tool("nft", "list", "table", "inet", bench.node.ground.network.table)
+    assert world.wire not in told.partition("chain from_gears")[2]
 
 
 class world:
     """A host that this machine reaches over a wire, and that has never heard of gears."""
 
     name = f"windlass-test-{os.getpid()}"
+    wire = f"wt{os.getpid()}"
     here, there = "198.51.100.1", "198.51.100.2"
 
     def __enter__(self) -> tuple[str, int]:
-        wire = f"wt{os.getpid()}"
+        wire = self.wire
         for line in (
             f"ip netns add {self.name}",
             f"ip link add {wire} type veth peer name eth0 netns {self.name}",
             f"ip addr add {self.here}/24 dev {wire}",
             f"ip link set {wire} up",
+            f"ip route add default via {self.there} dev {wire} metric 4000000",
             f"ip -n {self.name} addr add {self.there}/24 dev eth0",
             f"ip -n {self.name} link set eth0 up",
         ):
             subprocess.run(line.split(), check=True)
-        Path(f"/proc/sys/net/ipv4/conf/{wire}/forwarding").write_text("1")
         self.server = subprocess.Popen(
             ["ip", "netns", "exec", self.name, "python3", "-m", "http.server", "80"],
             stdout=subprocess.DEVNULL,

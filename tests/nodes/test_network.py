@@ -45,6 +45,22 @@ def test_one_that_the_machine_has_already_is_refused_and_another_one_found(tmp_p
     assert found.subnet_of(POOL) and not any(one.overlaps(found) for one in others("none"))
 
 
+def test_what_is_nobodys_is_no_slot_of_ours(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("windlass.nodes.local.network.NAMESPACES", tmp_path)
+    for name in ("wlabcdef-7", "wlabcdef-x", "wlabcdef", "wl123456-8"):
+        (tmp_path / name).touch()
+    assert network(tmp_path).slots() == {7}
+
+
+def test_what_we_open_forwards_nothing_but_ours(tmp_path) -> None:
+    mine = network(tmp_path)
+    rules = mine.rules(mine.subnet, ["eth0", "wg0"], ["eth0"])
+    assert 'iifname { "eth0" } oifname != "wlabcdef" drop' in rules
+    assert 'oifname { "eth0", "wg0" } accept' in rules
+    nothing = mine.rules(mine.subnet, [], [])
+    assert "accept\n        drop\n" not in nothing.partition("from_gears {")[2]
+
+
 @pytest.mark.skipif(not ROOT, reason="only root has networks")
 def test_what_a_data_folder_that_is_gone_has_left_is_found(tmp_path) -> None:
     folder = tmp_path / "a folder"

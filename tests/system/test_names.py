@@ -154,6 +154,17 @@ async def test_what_does_not_answer_anyhow_is_not_waited_for(house: House) -> No
         assert await hosts(house) == {"blog-prod.localhost": 1}
 
 
+async def test_who_renames_what_is_called_otherwise_by_now_is_told(house: House) -> None:
+    await house.ask(rename(house, "next"))
+    late = await house.ask(rename(house, "last"))
+    async with working(house):
+        view = await house.ended(late)
+    assert view.phase is Phase.FAILED
+    assert view.trouble is not None and "is called next by now" in view.trouble.text
+    await house.broker.store.domains.add("last", house.user)
+    await house.broker.store.domains.add("demo", house.user)
+
+
 async def test_a_renaming_can_be_cancelled(house: House) -> None:
     creation = house.creation()
     async with working(house):

@@ -7,7 +7,6 @@ import structlog
 
 from windlass.broker import Broker
 from windlass.engine.job import Asker, Request
-from windlass.errors import WindlassError
 from windlass.model.applications import Application, AppState
 from windlass.model.ids import GearId
 from windlass.operations.lifecycle import StopFull
@@ -19,16 +18,19 @@ log = structlog.get_logger()
 
 
 async def keep_tidy(broker: Broker) -> None:
-    """Look again and again, until cancelled."""
+    """Look again and again, until cancelled; what cannot be done keeps nothing else from it."""
     before: set[Stray] = set()
     while True:
         await asyncio.sleep(PAUSE * random.uniform(0.8, 1.2))
         try:
             before = await tidy(broker, before)
-            await sweep(broker)
-            await stop_full(broker)
-        except (WindlassError, OSError) as error:
-            log.warning("nodes.untidy", why=str(error))
+        except Exception as error:
+            log.warning("strays.unseen", why=str(error))
+        for part in (sweep, stop_full):
+            try:
+                await part(broker)
+            except Exception as error:  # of any kind: one gear's doing must not end this for all
+                log.warning("nodes.untidy", part=part.__name__, why=str(error))
 
 
 async def sweep(broker: Broker) -> None:

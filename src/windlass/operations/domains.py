@@ -7,8 +7,8 @@ from typing import ClassVar
 from windlass.broker import Broker
 from windlass.engine.operation import Hold, Operation, Plan, Step
 from windlass.engine.scope import Scope
-from windlass.errors import NotFound
-from windlass.model.applications import Application, check_domain_name, host_of
+from windlass.errors import Conflict, NotFound
+from windlass.model.applications import check_domain_name, host_of
 from windlass.model.ids import DomainId
 from windlass.operations.rolling import succession, together
 from windlass.operations.steps import CloseRoute, OpenRoute, PublishVariables, RepublishVariables
@@ -38,12 +38,12 @@ class RenameDomain(Operation[Broker]):
     async def reserve(self, world: Broker) -> Collection[Hold]:
         """The new name; the old one stays the domain's until the end."""
         check_domain_name(self.to)
-        if await world.store.domains.get(self.domain) is None:
-            raise NotFound("the domain is gone", code=127)
+        await self.there(world)
         return [Hold.name("domain", self.to, self.domain)]
 
     async def elaborate(self, world: Broker) -> Plan[Broker]:
         """New names beside the old; gears are told, and instances that know the new ones."""
+        await self.there(world)
         there = await world.store.applications.of_domain(self.domain)
         domain = world.apps_domain
         gears = [
@@ -60,13 +60,16 @@ class RenameDomain(Operation[Broker]):
             yield stage
         for stage in together(change.out for change in changes):
             yield stage
-        yield tuple(CloseRoute(one.id, host) for one in there for host in self.old(one, domain))
+        yield tuple(CloseRoute(one.id, host_of(one.name, self.before, domain)) for one in there)
         yield KeepName(self.domain, self.to, self.before)
 
-    def old(self, application: Application, apps_domain: str) -> list[str]:
-        """The host name that an application had, if that is another one now."""
-        host = host_of(application.name, self.before, apps_domain)
-        return [host] if self.before != self.to else []
+    async def there(self, world: Broker) -> None:
+        """It must be called as it was: another renaming may have come before this one."""
+        found = await world.store.domains.get(self.domain)
+        if found is None:
+            raise NotFound("the domain is gone", code=127)
+        if found.name != self.before:
+            raise Conflict(f"the domain {self.before} is called {found.name} by now; ask again")
 
 
 @dataclass(frozen=True)

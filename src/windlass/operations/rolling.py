@@ -39,6 +39,8 @@ def rise(
     yield tuple(AwaitAnswer(application, gear, one) for gear, one in new)
     routed = tuple(one.id for one in old if one.routed)
     stay = routed if beside else ()
+    if routed:
+        yield (AwaitReturn(application),)
     yield (SwitchTraffic(application, (*stay, *(one for _, one in new)), routed),)
 
 
@@ -198,6 +200,20 @@ class DrainTraffic(Step[Broker]):
 
     async def do(self, world: Broker) -> None:
         """The version now, which may be a later one than the switch's: that is as good."""
+        await world.store.routers.caught_up(await world.store.routers.version())
+
+
+@dataclass(frozen=True)
+class AwaitReturn(Step[Broker]):
+    """When a switch that comes after this is taken back, every living router has heard of it.
+
+    Only then the new instances stop: requests were on their way to them.
+    """
+
+    application: AppId
+
+    async def undo(self, world: Broker) -> None:
+        """Wait, as a switch does on its way forward."""
         await world.store.routers.caught_up(await world.store.routers.version())
 
 

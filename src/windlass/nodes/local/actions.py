@@ -42,7 +42,7 @@ async def control(
     logs = [home.log(one) for one in ids]
     before = [size(log) for log in logs]
     running = await processes(held, supervisor, ids)
-    heard = [pid for pid in running if number is not None and send(pid, number, listening=True)]
+    heard = [one for one in running if number is not None and send(*one, number, listening=True)]
     if number is None or not heard:
         raise Refused(f"nothing runs here that listens to {action}")
     if action is Action.RELOAD:
@@ -51,15 +51,18 @@ async def control(
     return "\n".join(text for text in said if text)
 
 
-async def processes(held: Held, supervisor: Supervisor, ids: Collection[InstanceId]) -> list[int]:
-    """Every process of these instances, as this machine numbers them."""
+async def processes(
+    held: Held, supervisor: Supervisor, ids: Collection[InstanceId]
+) -> list[tuple[int, int | None]]:
+    """Every process of these instances, as this machine numbers them, and when it began."""
     states = await supervisor.states()
     names = {program_name(held.gear, one) for one in ids}
     leaders = [one.pid for name, one in states.items() if name in names and one.pid > 1]
-    return await in_thread(supervisor.pool, family, leaders)
+    running = await in_thread(supervisor.pool, family, leaders)
+    return [(pid, started(pid)) for pid in running]
 
 
-def send(pid: int, number: int, *, listening: bool = False) -> bool:
+def send(pid: int, since: int | None, number: int, *, listening: bool = False) -> bool:
     """Signal this very process, if it is there and, where that is asked, has a handler.
 
     Without one most signals would end it: a worker's own children need not know of ours.
@@ -71,7 +74,7 @@ def send(pid: int, number: int, *, listening: bool = False) -> bool:
     except OSError:
         return False
     try:
-        if started(pid) is None or (listening and not catches(pid, number)):
+        if since is None or started(pid) != since or (listening and not catches(pid, number)):
             return False
         signal.pidfd_send_signal(fd, number)
     except OSError:
@@ -98,8 +101,8 @@ async def kill(
     before = {name: one for name, one in (await supervisor.states()).items() if name in names}
     held.check()
     await asyncio.gather(*(supervisor.off(supervisor.stop, name) for name in before))
-    for pid in running:
-        send(pid, signal.SIGKILL)
+    for pid, since in running:
+        send(pid, since, signal.SIGKILL)
     if ground.cgroups is not None:
         await in_thread(ground.pool, ground.cgroups.kill, held.gear)  # and who has left the family
     await supervisor.stopped(before)

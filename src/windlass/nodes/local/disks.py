@@ -5,6 +5,7 @@ the gear has deleted.
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
@@ -28,6 +29,8 @@ def add(home: Home, size: int) -> None:
             file.truncate(size)
         # Lazy: the kernel zeroes tables when it needs them, so that making one takes no time.
         tool("mkfs.ext4", "-q", "-F", "-m", "0", "-E", "lazy_itable_init=1", str(fresh))
+        with fresh.open("rb") as file:  # or after a loss of power a name without an image
+            os.fsync(file.fileno())
         fresh.rename(home.image)
     if not mounted(home):
         mount(home)
@@ -92,10 +95,17 @@ def room(home: Home, size: Size) -> Iterator[None]:
 
 
 def taken(path: str) -> int:
-    """The bytes that a file or a tree takes, as far as we may look; no link is followed."""
-    total = 0
-    with suppress(OSError):
-        total += os.lstat(path).st_blocks * BLOCK
-        if os.path.isdir(path) and not os.path.islink(path):  # noqa: PTH112, PTH114
-            total += sum(taken(entry.path) for entry in os.scandir(path))
+    """The bytes that a file or a tree takes; no link is followed, however deep it goes.
+
+    A folder that its gear has closed to itself is opened: it must not grow unseen.
+    """
+    total, left = 0, [path]
+    while left:
+        with suppress(OSError):
+            told = os.lstat(here := left.pop())
+            total += told.st_blocks * BLOCK
+            if stat.S_ISDIR(told.st_mode):
+                if told.st_mode & stat.S_IRWXU != stat.S_IRWXU and told.st_uid == os.getuid():
+                    os.chmod(here, told.st_mode | stat.S_IRWXU)  # noqa: PTH101
+                left += [entry.path for entry in os.scandir(here)]
     return total

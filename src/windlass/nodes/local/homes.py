@@ -43,9 +43,24 @@ def make(ground: Ground, gear: Gear) -> Place:
     if not home.root.exists():
         make_root(ground, home, uid, gid)
     names(home, uid, gid)
-    address = HOST if ground.network is None else ground.network.address(gear.slot)
+    address = address_of(ground, gear.slot)
     write_json(home.place, {"uid": uid, "address": address, "size": gear.size.name})
     return Place(address, uid)
+
+
+def address_of(ground: Ground, slot: int) -> str:
+    """Where the gear in a slot answers."""
+    return HOST if ground.network is None else ground.network.address(slot)
+
+
+def check_address(ground: Ground, gear: Gear) -> None:
+    """Refused if the gear was made in another network: it is known everywhere by its address."""
+    made = read_json(ground.home(gear.id).place)["address"]
+    if made != (now := address_of(ground, gear.slot)):
+        raise Refused(
+            f"gear {gear.id} was made at {made}, and would be at {now} now: start with the "
+            "--gear-network and the --share that there were, or delete the applications first"
+        )
 
 
 def stand(ground: Ground, gear: Gear) -> None:

@@ -13,19 +13,25 @@ def sweep(ground: Ground) -> list[str]:
     else, and loses it last: what is looked at first and has no home later belongs to nobody.
     """
     gone = []
-    slots = ground.network.slots() if ground.network else set()
     groups = ground.cgroups.gears() if ground.cgroups else set()
-    homes = [Home(folder) for folder in ground.layout.gears.iterdir()]
     if ground.network is not None:
         ground.network.ensure()
-        for slot in sorted(slots - {slot_of(home) for home in homes}):
-            ground.network.remove(slot)
-            gone.append(f"namespace {ground.network.namespace(slot).name}")
+        gone += ground.network.sweep(lambda: slots(ground))
     if ground.cgroups is not None:
-        for gear in sorted(groups - {home.folder.name for home in homes}):
+        for gear in sorted(groups - {home.folder.name for home in homes(ground)}):
             ground.cgroups.remove(gear)
             gone.append(f"control group of {gear}")
     return gone
+
+
+def homes(ground: Ground) -> list[Home]:
+    """The homes that are there now, also half-made ones."""
+    return [Home(folder) for folder in ground.layout.gears.iterdir()]
+
+
+def slots(ground: Ground) -> set[int]:
+    """The slots of these homes."""
+    return {slot for home in homes(ground) if (slot := slot_of(home)) is not None}
 
 
 def strike(ground: Ground) -> list[str]:

@@ -12,7 +12,7 @@ import fcntl
 import ipaddress
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,17 +90,27 @@ class Network:
     # -- the whole -------------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Have the bridge and its rules; rules that somebody has flushed come back."""
+        """Have the bridge and its rules; rules that somebody has flushed come back.
+
+        What is about to be opened is written down first, and forwarded only under our rules.
+        """
         with alone():
             told = read_json(self.record) or {}
+            subnet = told.get("subnet")
             if not (INTERFACES / self.bridge).exists():
-                told = {"subnet": str(self.choose(told.get("subnet"))), "forwarding": []}
-                write_json(self.record, told)
-                self.build(Subnet(told["subnet"]))
-            uplinks = self.open_uplinks(set(told["forwarding"]))
-            write_json(self.record, {**told, "forwarding": sorted(uplinks)})
-            if not self.has_rules():
-                tool("nft", "-f", "-", said=self.rules(Subnet(told["subnet"]), uplinks))
+                subnet = str(self.choose(subnet))
+            ways = sorted(uplinks())
+            opened = sorted({*told.get("forwarding", ()), *(one for one in ways if closed(one))})
+            now = {"subnet": subnet, "uplinks": ways, "forwarding": opened}
+            if now != told:
+                write_json(self.record, now)
+            if not (INTERFACES / self.bridge).exists():
+                self.build(Subnet(subnet))
+            if now != told or not self.has_rules():
+                tool("nft", "-f", "-", said=self.rules(Subnet(subnet), ways, opened))
+            for name in opened:
+                if closed(name):
+                    write_setting(FORWARDING.format(name), "1")
 
     def choose(self, before: str | None) -> Subnet:
         """The subnet that was chosen before, the operator's, or a free one; Refused if taken."""
@@ -133,27 +143,22 @@ class Network:
         if without6.exists():
             write_setting(str(without6), "1")
 
-    def open_uplinks(self, opened: set[str]) -> set[str]:
-        """Let answers to gears come in by the default routes; which ones we have changed so."""
-        for route in json.loads(tool("ip", "-4", "-j", "route", "show", "default")):
-            setting = Path(FORWARDING.format(route["dev"]))
-            if setting.exists() and setting.read_text().strip() == "0":
-                write_setting(str(setting), "1")
-                opened.add(route["dev"])
-        return opened
-
     def has_rules(self) -> bool:
         """Whether our table is there."""
         return f"inet {self.table}\n" in tool("nft", "list", "tables") + "\n"
 
-    def rules(self, subnet: Subnet, uplinks: set[str]) -> str:
-        """Our table: outwards is free, and answers; nothing else passes the bridge.
+    def rules(self, subnet: Subnet, ways: Sequence[str], opened: Sequence[str]) -> str:
+        """Our table, made anew: outwards by the uplinks is free, and answers; nothing else is.
 
-        A machine that forwarded nothing before we opened its uplinks forwards nothing but ours.
+        Not what another program translates into a connection to this machine's containers, either.
+        An uplink that forwarded nothing before we opened it forwards nothing but ours.
         """
-        inner, names = f'"{self.bridge}"', ", ".join(f'"{one}"' for one in sorted(uplinks))
-        closed = f"iifname {{ {names} }} oifname != {inner} drop" if uplinks else ""
-        return f"""table inet {self.table} {{
+        inner = f'"{self.bridge}"'
+        outwards = f"oifname {names(ways)} accept" if ways else ""
+        shut = f"iifname {names(opened)} oifname != {inner} drop" if opened else ""
+        return f"""table inet {self.table}
+delete table inet {self.table}
+table inet {self.table} {{
     chain input {{
         type filter hook input priority filter - 5; policy accept;
         iifname {inner} ct state established,related accept
@@ -161,15 +166,20 @@ class Network:
     }}
     chain forward {{
         type filter hook forward priority filter - 5; policy accept;
-        iifname {inner} oifname {inner} drop
-        iifname {inner} ip saddr != {subnet} drop
-        iifname {inner} ip daddr {METADATA} drop
-        iifname {inner} meta nfproto ipv6 drop
-        iifname {inner} tcp flags syn tcp option maxseg size set rt mtu
-        iifname {inner} accept
+        iifname {inner} jump from_gears
         oifname {inner} ct state established,related accept
         oifname {inner} drop
-        {closed}
+        {shut}
+    }}
+    chain from_gears {{
+        oifname {inner} drop
+        ip saddr != {subnet} drop
+        ip daddr {METADATA} drop
+        meta nfproto ipv6 drop
+        ct status dnat drop
+        tcp flags syn tcp option maxseg size set rt mtu
+        {outwards}
+        drop
     }}
     chain outwards {{
         type nat hook postrouting priority srcnat; policy accept;
@@ -210,15 +220,30 @@ class Network:
     def slots(self) -> set[int]:
         """The slots that have a namespace or a wire."""
         prefix = f"{self.bridge}-"
-        names = os.listdir(NAMESPACES) if NAMESPACES.is_dir() else []  # noqa: PTH208
-        spaces = {int(one.removeprefix(prefix)) for one in names if one.startswith(prefix)}
-        wires = {path.name.rpartition(".")[2] for path in INTERFACES.glob(f"{self.bridge}.*")}
-        return spaces | {int(one) for one in wires}
+        there = os.listdir(NAMESPACES) if NAMESPACES.is_dir() else []  # noqa: PTH208
+        spaces = [one.removeprefix(prefix) for one in there if one.startswith(prefix)]
+        wires = [path.name.rpartition(".")[2] for path in INTERFACES.glob(f"{self.bridge}.*")]
+        return {int(one) for one in (*spaces, *wires) if one.isdecimal()}
+
+    def sweep(self, used: Callable[[], Set[int]]) -> list[str]:
+        """Take away what belongs to no slot that is used; which namespaces that were.
+
+        Slots come back: who is looked for is asked for under the lock that a new one needs.
+        """
+        with alone():
+            gone = sorted(self.slots() - used())
+            for slot in gone:
+                self.remove(slot)
+        return [f"namespace {self.namespace(slot).name}" for slot in gone]
 
     def add(self, slot: int) -> None:
         """A namespace with the slot's address; one that is whole stays as it is."""
-        if self.whole(slot):
-            return
+        if not self.whole(slot):
+            with alone():
+                self.make(slot)
+
+    def make(self, slot: int) -> None:
+        """Make the namespace, without what an earlier try has left of it."""
         self.remove(slot)
         name, veth, subnet = self.namespace(slot).name, self.veth(slot), self.subnet
         inside = [
@@ -271,6 +296,23 @@ def alone() -> Iterator[None]:
     with ALONE.open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def uplinks() -> set[str]:
+    """The interfaces that lead into the world: those of the default routes."""
+    routes = json.loads(tool("ip", "-4", "-j", "route", "show", "default"))
+    return {str(one["dev"]) for one in routes if "dev" in one}
+
+
+def closed(interface: str) -> bool:
+    """Whether what comes in by this interface is for this machine alone."""
+    setting = Path(FORWARDING.format(interface))
+    return setting.exists() and setting.read_text().strip() == "0"
+
+
+def names(interfaces: Sequence[str]) -> str:
+    """A set of interfaces, as rules have it."""
+    return "{ " + ", ".join(f'"{one}"' for one in interfaces) + " }"
 
 
 def parse(text: str) -> Subnet:

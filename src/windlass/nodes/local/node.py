@@ -6,8 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import structlog
+
 from windlass.engine.lease import Lease
-from windlass.errors import Refused
+from windlass.errors import Refused, WindlassError
 from windlass.model.cartridges import Action, Cartridge
 from windlass.model.gears import Gear, GearReport, Instance, Place
 from windlass.model.ids import GearId, ReleaseId
@@ -32,6 +34,8 @@ from windlass.nodes.local.supervisor import Supervisor
 from windlass.nodes.setting import NodeSetting
 
 THREADS = 8
+
+log = structlog.get_logger()
 
 
 class LocalNode:
@@ -76,8 +80,14 @@ class LocalNode:
     def stand(self) -> None:
         """Let every gear have what a reboot, or `down`, has taken."""
         self.ground.settle()
-        for gear in homes.housed(self.ground):
-            homes.stand(self.ground, gear)
+        there = homes.housed(self.ground)
+        for gear in there:
+            homes.check_address(self.ground, gear)
+        for gear in there:
+            try:
+                homes.stand(self.ground, gear)
+            except (WindlassError, OSError) as error:  # its own trouble; whoever enters tries again
+                log.warning("gear.does_not_stand", gear=gear.id, why=str(error))
 
     async def create(self, gear: Gear, by: Lease) -> Place:
         """See Node."""
