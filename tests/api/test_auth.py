@@ -24,10 +24,10 @@ async def test_a_password_opens(both: Site) -> None:
     user = (await both.nobody.get("/user", headers=basic("anna", PASSWORD))).json()
     assert user["login"] == "anna"
     assert user["admin"] is False
-    assert user["limits"] == {"domains": 10, "gears": 20}
-    assert user["used"] == {"domains": 1, "gears": 0}
+    assert user["limits"] == {"domains": 10, "gears": 20, "storage": 100}
+    assert user["used"] == {"domains": 1, "gears": 0, "storage": 0}
     await both.created()
-    assert (await both.anna.get("/user")).json()["used"] == {"domains": 1, "gears": 1}
+    assert (await both.anna.get("/user")).json()["used"] == {"domains": 1, "gears": 1, "storage": 1}
 
 
 BAD = [

@@ -42,7 +42,7 @@ STDIN = "-"
     epilog=examples(
         "windlass env set blog MODE=fast DEBUG=",
         "windlass env set blog KEY=@key.pem   # what a file says",
-        "pass show api | windlass env set blog API_TOKEN=-   # what stdin says, or is asked for",
+        "pass show api | windlass env set blog TOKEN=-  # what stdin says",
         "windlass env set blog HANDLE=@@anna   # @anna itself",
     ),
 )

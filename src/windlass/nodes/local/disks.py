@@ -62,7 +62,10 @@ def mounted(home: Home) -> bool:
 def remove(home: Home) -> None:
     """Take the mount away, also from under those who still look at it; the image stays."""
     while mounted(home):
-        tool("umount", "--lazy", str(home.disk))
+        try:
+            tool("umount", str(home.disk))
+        except Transient:  # busy; the loop device goes when the last one has looked away
+            tool("umount", "--lazy", str(home.disk))
 
 
 def used(home: Home) -> int:
