@@ -36,8 +36,9 @@ def rows(host, addresses):  # type: ignore[no-untyped-def]
             "created": 0,
         },
     )
-    yield domains, {"id": "d1", "name": "demo", "owner": "u1", "created": 0}
-    yield holds, {"key": "h1", "resource": "a1", "kind": "name", "amount": 1}
+    for hold, resource in (("h0", "d1"), ("h1", "a1")):
+        yield holds, {"key": hold, "resource": resource, "kind": "name", "amount": 1}
+    yield domains, {"id": "d1", "hold": "h0", "name": "demo", "owner": "u1", "created": 0}
     yield (
         applications,
         {
@@ -51,7 +52,8 @@ def rows(host, addresses):  # type: ignore[no-untyped-def]
         },
     )
     for n, address in enumerate(addresses):
-        yield gears, {"id": f"g{n}", "application": "a1", "node": "local", "slot": n}
+        gear = {"id": f"g{n}", "application": "a1", "node": "local", "slot": n, "created": 0}
+        yield gears, gear
         yield (
             instances,
             {
