@@ -215,6 +215,8 @@ class world:
     def __exit__(self, *_: object) -> None:
         self.server.kill()
         self.server.wait()
+        # First the wire: with its namespace it would go a little later, and its route with it.
+        subprocess.run(["ip", "link", "del", self.wire], check=True)
         subprocess.run(["ip", "netns", "del", self.name], check=True)
 
 

@@ -26,7 +26,7 @@ def sweep(ground: Ground) -> list[str]:
 
 def homes(ground: Ground) -> list[Home]:
     """The homes that are there now, also half-made ones."""
-    return [Home(folder) for folder in ground.layout.gears.iterdir()]
+    return [Home(folder) for folder in sorted(ground.layout.gears.iterdir())]
 
 
 def slots(ground: Ground) -> set[int]:
@@ -40,10 +40,10 @@ def strike(ground: Ground) -> list[str]:
     if ground.cgroups is not None:
         gone += ground.cgroups.strike()
     if ground.apart("disk") and ground.layout.gears.is_dir():
-        for folder in sorted(ground.layout.gears.iterdir()):
-            if disks.mounted(Home(folder)):
-                disks.remove(Home(folder))
-                gone.append(f"mount of {folder.name}")
+        for home in homes(ground):
+            if disks.mounted(home):
+                disks.remove(home)
+                gone.append(f"mount of {home.folder.name}")
     if ground.network is not None:
         gone += ground.network.strike()
     return gone

@@ -190,9 +190,7 @@ table inet {self.table} {{
 
     def strike(self) -> list[str]:
         """Take all of it away; what that was."""
-        gone = [f"namespace {self.bridge}-{slot}" for slot in sorted(self.slots())]
-        for slot in self.slots():
-            self.remove(slot)
+        gone = self.sweep(set)  # no slot is used any more
         with alone():
             there = (INTERFACES / self.bridge).exists()
             if there:
