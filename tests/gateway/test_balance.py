@@ -213,6 +213,37 @@ async def test_what_was_sent_is_not_sent_again(gateway, start_raw, serve, method
     assert len(heard) == 1
 
 
+async def test_nobody_who_is_left_keeps_a_connection(gateway, start_raw, serve, start, says):
+    """Neither one that stands idle then, nor one that has a request in flight."""
+    asked, answer, idle, busy = (asyncio.Event() for _ in range(4))
+
+    async def handler(reader, writer):
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1]
+        if path == b"/slow":
+            asked.set()
+            await answer.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        assert await reader.read() == b""
+        (busy if path == b"/slow" else idle).set()
+
+    await serve(await start_raw(handler))
+    slow = asyncio.create_task(status(gateway.ask("/slow")))
+    await asked.wait()
+    assert await status(gateway.ask()) == 200
+    assert not idle.is_set()
+    await serve(await start(says("new")))
+    await idle.wait()
+    assert not slow.done()
+    answer.set()
+    assert await slow == 200
+    await busy.wait()
+
+
+async def status(asking):
+    async with asking as response:
+        return response.status
+
+
 async def test_nonsense_instead_of_an_answer_gets_502(gateway, start_raw, serve):
     async def handler(reader, writer):
         await reader.readuntil(b"\r\n\r\n")

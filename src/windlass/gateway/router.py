@@ -50,6 +50,7 @@ class Router:
         keepers = {asyncio.create_task(one.keep()) for one in (self._table, self._presence)}
         try:
             async with Upstream() as upstream:
+                self._table.told.append(upstream.keep)
                 forwarder = Forwarder(self._table, self._presence, upstream)
                 try:
                     await self._serve(forwarder, stop, ready)

@@ -1,6 +1,7 @@
 """The table of routes: kept in memory, so that applications answer while the store is away."""
 
 import asyncio
+from collections.abc import Callable
 
 import structlog
 
@@ -30,6 +31,7 @@ class Table:
         self._version: int | None = None
         self.addresses: frozenset[str] = frozenset()  # all that any route leads to
         self.news = asyncio.Event()  # set when the routes are others than before
+        self.told: list[Callable[[frozenset[str]], None]] = []  # called with the addresses then
         self._reading = asyncio.Lock()
         self._reads_begun = 0
         self._away = False
@@ -98,6 +100,8 @@ class Table:
         self._by_name = {plain_name(route.host): route for route in there.routes}
         self.addresses = frozenset(one for route in there.routes for one in route.addresses)
         self.news.set()
+        for tell in self.told:
+            tell(self.addresses)
 
     def _note_away(self, error: Exception) -> None:
         if not self._away:

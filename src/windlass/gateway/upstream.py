@@ -1,10 +1,10 @@
 """The way to the instances: one request, sent at most once, over a pooled or a fresh connection."""
 
-from collections.abc import AsyncIterator
-from functools import lru_cache
+from collections.abc import AsyncIterator, Set
+from functools import lru_cache, partial
 from types import TracebackType
 from typing import Self
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 import aiohttp
 from aiohttp import hdrs, web
@@ -23,6 +23,9 @@ MAX_LINE = (
 NOT_OURS_TO_ADD = (hdrs.ACCEPT, hdrs.ACCEPT_ENCODING, hdrs.USER_AGENT, hdrs.CONTENT_TYPE)
 
 
+_Place = tuple[str | None, int | None]  # host and port
+
+
 class Unreachable(Transient):
     """Connecting failed: nothing was sent, and another address may do."""
 
@@ -39,7 +42,8 @@ class Upstream:
     """Sends requests to instances; a context manager that holds the connections."""
 
     def __init__(self) -> None:
-        self._pooled = _session(_Pool())
+        self._pool = _Pool()
+        self._pooled = _session(self._pool)
         # A request that must not be sent twice cannot use a connection that may just be closing.
         self._fresh = _session(_Pool(force_close=True))
 
@@ -54,6 +58,13 @@ class Upstream:
     ) -> None:
         await self._pooled.close()
         await self._fresh.close()
+
+    def keep(self, addresses: frozenset[str]) -> None:
+        """No connection stays open to an address that no route leads to any more.
+
+        Many a server waits for those that stand idle before it ends.
+        """
+        self._pool.keep({(url.raw_host, url.port) for url in map(_origin, addresses)})
 
     async def send(
         self, request: web.BaseRequest, address: str, *, fresh: bool
@@ -76,20 +87,36 @@ class _Request(aiohttp.ClientRequest):
 
 
 class _Pool(aiohttp.TCPConnector):
-    """Connections, and which of them have served before."""
+    """Connections: which have served before, which do so now, and where they lead."""
 
     def __init__(self, *, force_close: bool = False) -> None:
         super().__init__(limit=0, force_close=force_close)
-        self._served: WeakSet[ResponseHandler] = WeakSet()
+        self._served: WeakKeyDictionary[ResponseHandler, _Place] = WeakKeyDictionary()
+        self._busy: WeakSet[ResponseHandler] = WeakSet()
+        self._kept: Set[_Place] = frozenset()
 
     async def connect(
         self, req: aiohttp.ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout
     ) -> Connection:
         connection = await super().connect(req, traces, timeout)
-        if isinstance(req, _Request) and connection.protocol is not None:
-            req.reused = connection.protocol in self._served
-            self._served.add(connection.protocol)
+        protocol = connection.protocol
+        if isinstance(req, _Request) and protocol is not None:
+            req.reused = protocol in self._served
+            place = self._served[protocol] = (req.url.raw_host, req.url.port)
+            self._busy.add(protocol)
+            connection.add_callback(partial(self._busy.discard, protocol))
+            if place not in self._kept:
+                protocol.force_close()
         return connection
+
+    def keep(self, kept: Set[_Place]) -> None:
+        """Close what leads elsewhere, or let it close when it has been used."""
+        self._kept = kept
+        for protocol, place in list(self._served.items()):
+            if place not in kept:
+                protocol.force_close()
+                if protocol not in self._busy:
+                    protocol.close()
 
 
 def _session(connector: aiohttp.TCPConnector) -> aiohttp.ClientSession:

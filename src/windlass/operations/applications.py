@@ -79,8 +79,8 @@ class CreateApplication(Operation[Broker]):
         yield PublishVariables(self.application, gear)
         yield InstallCartridge(gear, self.cartridge)
         yield BuildRelease(self.application, gear, self.cartridge, release, uploaded=False)
-        yield ActivateRelease(self.application, gear, release, before=None)
-        *risen, switch = rise(self.application, [gear], release, ())
+        activation = ActivateRelease(self.application, gear, release, before=None)
+        *risen, switch = rise(self.application, [gear], release, (), meanwhile=[activation])
         for stage in risen:
             yield stage
         host = host_of(self.name, domain.name, world.apps_domain)

@@ -45,12 +45,14 @@ class DeployRelease(OnPresent):
             application.id, first, application.cartridge, self.release, uploaded=True
         )
         yield tuple(CopyRelease(gear, self.release, first) for gear in others)
-        yield tuple(
+        activation = tuple(
             ActivateRelease(application.id, gear, self.release, application.release)
             for gear in gears
         )
-        if not stopped:
-            for stage in rise(application.id, gears, self.release, old):
+        if stopped:
+            yield activation
+        else:
+            for stage in rise(application.id, gears, self.release, old, meanwhile=activation):
                 yield stage
             yield NoteState(application.id, AppState.STARTED, before=AppState.DEPLOYING)
             for stage in retire(application.id, old):

@@ -29,14 +29,15 @@ def rise(
     old: Sequence[Running],
     *,
     beside: bool = False,
+    meanwhile: Sequence[Step[Broker]] = (),
 ) -> Iterator[tuple[Step[Broker], ...]]:
     """New instances of a release, one a gear; traffic moves to them when they answer.
 
-    Or, `beside` the old ones, they share it.
+    Or, `beside` the old ones, they share it. What can be done `meanwhile` needs no time of its own.
     """
     new = [(gear, instance_id()) for gear in gears]
     yield tuple(StartInstance(application, gear, one, release) for gear, one in new)
-    yield tuple(AwaitAnswer(application, gear, one) for gear, one in new)
+    yield (*(AwaitAnswer(application, gear, one) for gear, one in new), *meanwhile)
     routed = tuple(one.id for one in old if one.routed)
     stay = routed if beside else ()
     if routed:

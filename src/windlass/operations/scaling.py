@@ -133,10 +133,12 @@ async def grow(
     yield tuple(PublishVariables(id, gear) for gear in new)
     yield tuple(InstallCartridge(gear, application.cartridge) for gear in new)
     yield tuple(CopyRelease(gear, release, first) for gear in new)
-    yield tuple(ActivateRelease(id, gear, release, before=release) for gear in new)
-    if application.state is not AppState.STOPPED:
+    activation = tuple(ActivateRelease(id, gear, release, before=release) for gear in new)
+    if application.state is AppState.STOPPED:
+        yield activation
+    else:
         old = await world.store.fleet.instances(id)
-        for stage in rise(id, new, release, old, beside=True):
+        for stage in rise(id, new, release, old, beside=True, meanwhile=activation):
             yield stage
 
 

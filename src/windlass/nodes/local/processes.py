@@ -37,6 +37,8 @@ def memory(pids: set[int]) -> int:
 
 def family(pids: Collection[int]) -> list[int]:
     """These processes and all that they have started, as far as they are there."""
+    if not pids:
+        return []
     children: dict[int, list[int]] = {}
     there = everybody()
     for pid, fields in there.items():
