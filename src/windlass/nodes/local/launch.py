@@ -190,13 +190,21 @@ def within_reach(binds: list[Bind], foreign: list[str]) -> None:
 
 
 def let_go(c: ctypes.CDLL, folders: list[str]) -> None:
-    """Other gears' disks and networks are not to live as long as we, when they are removed."""
+    """Other gears' disks and networks are not to live as long as we, when they are removed.
+
+    Those of other installations on this machine, too.
+    """
     with open("/proc/self/mountinfo", "rb") as file:
         targets = [unescaped(line.split()[4]) for line in file]
     inside = tuple(os.fsencode(one) + b"/" for one in folders)
     for target in targets:
-        if (target + b"/").startswith(inside):
+        if (target + b"/").startswith(inside) or is_disk(target):
             c.umount2(target, MNT_DETACH)
+
+
+def is_disk(target: bytes) -> bool:
+    """Whether this is where a gear's disk is mounted: `gears/GEAR/disk` in some data folder."""
+    return target.split(b"/")[-3::2] == [b"gears", b"disk"]
 
 
 def unescaped(path: bytes) -> bytes:
