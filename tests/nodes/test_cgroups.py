@@ -1,9 +1,12 @@
 """Which control groups a machine has, and what is written into them."""
 
+import os
 from pathlib import Path
 
+import pytest
+
 from windlass.model.sizes import LARGE, SMALL
-from windlass.nodes.local.cgroups import Trees, find, limits
+from windlass.nodes.local.cgroups import OWN, Cgroups, Trees, find, limits, trees
 
 ONE = (
     "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
@@ -31,6 +34,25 @@ def test_a_machine_that_lacks_one_has_none() -> None:
     assert find("") is None
     assert find("\n".join(ONE.splitlines()[1:])) is None
     assert find("22 1 0:1 / /proc rw,nosuid - proc proc rw\n") is None
+
+
+def test_the_group_that_a_process_is_in() -> None:
+    one, two = find(ONE), Trees(2, dict.fromkeys(("cpu", "memory", "pids"), Path("/cg")))
+    assert one is not None
+    told = "9:name=systemd:/\n4:memory:/a/b\n1:cpu,cpuacct:/c\n0::/u\n"
+    assert one.own(told) == Path("/sys/fs/cgroup/memory/a/b/cgroup.procs")
+    assert two.own("0::/system.slice/w.service\n") == Path(
+        "/cg/system.slice/w.service/cgroup.procs"
+    )
+    assert two.own("0::/../x\n") is None
+    assert one.own("0::/\n") is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a group")
+def test_who_expects_somebody_stays_where_he_is() -> None:
+    before = OWN.read_text()
+    Cgroups(trees(), "windlass-test").expect()
+    assert OWN.read_text() == before
 
 
 def test_the_limits_of_a_size() -> None:

@@ -18,7 +18,8 @@ from windlass.model.ids import AppId, GearId, InstanceId, ReleaseId, instance_id
 from windlass.operations.steps import placed
 from windlass.store.fleet import Running
 
-LOOK, SELDOM = 0.01, 0.25  # seconds between looks whether it does: first and at most
+LOOK, SELDOM = 0.005, 0.25  # seconds between looks whether it does: at least and at most
+SHARE = 0.05  # of the time that it has taken, which nobody minds if the next look comes later
 CRASHES = 2  # restarts of a new instance after which it will not come up by itself
 
 
@@ -146,17 +147,16 @@ class AwaitAnswer(Step[Broker]):
         """Look until it does, and keep where."""
         _, node = await placed(world, self.gear)
         health = await self.health(world)
-        deadline, pause = time.monotonic() + health.grace, LOOK
+        began = time.monotonic()
         while True:
             report = (await node.observe(self.gear)).instance(self.instance)
             if report is not None and report.state is InstanceState.UP and report.address:
                 return await world.store.fleet.answers(self.instance, report.address)
             if report is not None and report.restarts >= CRASHES:
                 raise Refused(f"the application does not start: {report.why or 'it exits at once'}")
-            if time.monotonic() > deadline:
+            if (waited := time.monotonic() - began) > health.grace:
                 raise Refused(unanswered(report, health))
-            await asyncio.sleep(pause)
-            pause = min(pause * 1.1, SELDOM)
+            await asyncio.sleep(min(max(LOOK, SHARE * waited), SELDOM))
 
     async def health(self, world: Broker) -> Health:
         """What the application is asked, and how long it may take."""

@@ -9,6 +9,8 @@ from windlass.store.database import Database
 from windlass.store.sqlite import Sqlite
 
 GLANCE = 0.01  # seconds between looks at SQLite's data version: a read of one page
+KEEN = 0.003  # seconds between looks after a change: where one comes, others follow
+ALERT = 0.25  # seconds for which a change keeps us so
 DOZE = 0.25  # seconds between looks while a server cannot tell us
 
 
@@ -20,6 +22,7 @@ class Bell:
         self.here = asyncio.Event()
         self.version = self.glance()
         self.soon: asyncio.TimerHandle | None = None
+        self.keen_until = 0.0  # by the loop's clock
         if database.notifier is not None:
             database.notifier.start()
 
@@ -49,7 +52,9 @@ class Bell:
         """On SQLite nobody tells us what another process writes."""
         self.look_no_more()
         if self.version is not None:
-            self.soon = asyncio.get_running_loop().call_later(GLANCE, self.look)
+            loop = asyncio.get_running_loop()
+            pause = KEEN if loop.time() < self.keen_until else GLANCE
+            self.soon = loop.call_later(pause, self.look)
 
     def look(self) -> None:
         """Ring if another process has written; no task wakes up for less."""
@@ -60,6 +65,7 @@ class Bell:
         if version == self.version:
             return self.look_soon()
         self.version = version
+        self.keen_until = asyncio.get_running_loop().time() + ALERT
         self.here.set()
 
     async def rung(self, patience: float) -> bool:

@@ -16,6 +16,7 @@ from windlass.model.ids import GearId
 from windlass.model.sizes import Size
 
 MOUNTS = Path("/proc/self/mountinfo")
+OWN = Path("/proc/self/cgroup")
 CONTROLLERS = ("memory", "pids", "cpu")
 PERIOD = 100_000  # microseconds in which a gear may use its share of processor time
 DEATH = 10.0  # seconds until killed processes have left
@@ -36,6 +37,16 @@ class Trees:
     def folders(self, name: str) -> list[Path]:
         """The folders of a group, without repetition."""
         return list(dict.fromkeys(root / name for root in self.roots.values()))
+
+    def own(self, told: str) -> Path | None:
+        """The file of the group that a process is in, as its `/proc/PID/cgroup` tells."""
+        for line in told.splitlines():
+            _, names, path = line.split(":", 2)
+            ours = CONTROLLERS if self.version == 2 and not names else names.split(",")
+            for name in ours:
+                if name in self.roots and ".." not in path:  # a container sees no way there
+                    return self.roots[name] / path.lstrip("/") / "cgroup.procs"
+        return None
 
 
 def trees() -> Trees:
@@ -144,6 +155,17 @@ class Cgroups:
             if file in OPTIONAL and not path.exists():
                 continue
             path.write_text(value)
+
+    def expect(self) -> None:
+        """Somebody is about to enter a group, who would wait for the kernel: we do so now.
+
+        It waits until every processor has been at rest (an RCU grace period, 5 to 15 ms), unless
+        somebody has entered a group just before: that may as well be us, and our own.
+        """
+        with suppress(OSError):
+            door = self.trees.own(OWN.read_text())
+            if door is not None:
+                door.write_text(str(os.getpid()))
 
     def remove(self, gear: GearId) -> None:
         """No process is left in the group, and then no group."""

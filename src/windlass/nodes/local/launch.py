@@ -1,9 +1,9 @@
-"""Become a confined program: run as a script, with the path of a record or `-` for stdin.
+"""Become a confined program, as a record tells: by its path, or `-` for stdin.
 
-    supervisord or driver -> this -> the gear's control groups, network and mounts (root)
+    supervisord's child, or a script -> the gear's control groups, network and mounts (root)
     -> the gear's uid -> bubblewrap -> the program
 
-Needs nothing but the standard library: it starts with every instance and every build.
+Needs nothing but the standard library: as a script it starts with every build.
 """
 
 # ruff: noqa: PTH102, PTH112, PTH123, PTH208
@@ -50,10 +50,10 @@ class Bind:
         self.source, self.target, self.how = source, target, how
 
 
-def main() -> None:
+def become(where: str) -> None:
     """Read the record and become what it tells of."""
     os.umask(0o022)
-    record = read(sys.argv[1])
+    record = read(where)
     runs = note_start(record)
     env = {**variables(record.one("variables")), **dict(record.pairs("env"))}
     join(record)
@@ -245,4 +245,4 @@ def enter(record: Record, binds: list[Bind], env: dict[str, str], runs: "int | N
 
 
 if __name__ == "__main__":
-    main()
+    become(sys.argv[1])

@@ -58,14 +58,18 @@ async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Plac
     states = await supervisor.states()
     running = bool(states) or await supervisor.running()
     records = sorted((path.stem, read_json(path)) for path in home.instances.glob("*.json"))
-    instances = await asyncio.gather(
-        *(
-            look.instance(InstanceId(id), record, states.get(program_name(gear, InstanceId(id))))
-            if running
-            else look.left(InstanceId(id), record)
-            for id, record in records
-            if record is not None
-        )
+    looks = (
+        look.instance(InstanceId(id), record, states.get(program_name(gear, InstanceId(id))))
+        if running
+        else look.left(InstanceId(id), record)
+        for id, record in records
+        if record is not None
+    )
+    # Side by side: who waits for an answer is told of it at once.
+    memory, disk, instances = await asyncio.gather(
+        in_thread(ground.pool, memory_of, ground, gear, programs(states, gear)),
+        in_thread(ground.pool, disks.used, home),
+        asyncio.gather(*looks),
     )
     return GearReport(
         gear,
@@ -78,8 +82,8 @@ async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Plac
         active=active(home),
         variables=published(home),
         instances=tuple(instances),
-        memory=await in_thread(ground.pool, memory_of, ground, gear, programs(states, gear)),
-        disk=await in_thread(ground.pool, disks.used, home),
+        memory=memory,
+        disk=disk,
         kills=killed,
     )
 

@@ -18,6 +18,7 @@ from xmlrpc.client import Fault
 from supervisor.xmlrpc import Faults
 
 from windlass.errors import Refused, Transient
+from windlass.nodes.local import supervisord
 from windlass.nodes.local.files import in_thread, locked, write
 from windlass.nodes.local.processes import kill_group, started
 from windlass.nodes.local.rpc import AWAY, server
@@ -163,7 +164,7 @@ class Supervisor:
                 half.unlink()
             write(self.spot.config, daemon(self.spot))
             done = subprocess.run(
-                [sys.executable, "-m", "supervisor.supervisord", "-c", str(self.spot.config)],
+                [sys.executable, "-m", supervisord.__name__, "-c", str(self.spot.config)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

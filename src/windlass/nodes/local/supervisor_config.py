@@ -2,14 +2,13 @@
 
 import os
 import re
-import resource
 from dataclasses import dataclass
 from pathlib import Path
 
 from windlass.errors import Refused
 
 SOCKET_PATH = 107  # bytes: the kernel's limit
-FILES = 8192  # that the daemon may have open; three for each program
+CLOSED = 3  # files that supervisord closes one by one for a child: all others do so by themselves
 STARTING, RUNNING, BACKOFF, STOPPING = 10, 20, 30, 40
 EXITED, FATAL = 100, 200
 RUNS = (STARTING, RUNNING, BACKOFF, STOPPING)  # also between two tries
@@ -73,8 +72,6 @@ def named(name: str) -> str:
 
 def daemon(spot: Spot) -> str:
     """The configuration of supervisord itself."""
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = FILES if hard == resource.RLIM_INFINITY else min(FILES, hard)
     user = "user=root\n" if os.geteuid() == 0 else ""  # otherwise it warns
     return f"""[unix_http_server]
 file={value(spot.socket)}
@@ -87,7 +84,7 @@ logfile_backups=1
 pidfile={value(spot.folder / "supervisord.pid")}
 childlogdir={value(spot.folder)}
 umask=022
-minfds={files}
+minfds={CLOSED}
 {user}
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
