@@ -8,13 +8,22 @@ from pathlib import Path
 import pytest
 
 from windlass.errors import OverLimit, Refused
-from windlass.nodes.local.network import INTERFACES, POOL, Network, orphans, others, parse
+from windlass.nodes.local.network import (
+    INTERFACES,
+    POOL,
+    Network,
+    bridges,
+    orphans,
+    others,
+    parse,
+)
+from windlass.nodes.local.tools import tool
 
 ROOT = os.geteuid() == 0
 
 
 def network(tmp_path: Path, subnet: str = "198.18.4.0/28") -> Network:
-    (tmp_path / "network.json").write_text(json.dumps({"subnet": subnet, "forwarding": []}))
+    (tmp_path / "network.json").write_text(json.dumps({"subnet": subnet}))
     return Network("abcdef", tmp_path / "network.json")
 
 
@@ -55,10 +64,39 @@ def test_what_is_nobodys_is_no_slot_of_ours(tmp_path, monkeypatch) -> None:
 def test_what_we_open_forwards_nothing_but_ours(tmp_path) -> None:
     mine = network(tmp_path)
     rules = mine.rules(mine.subnet, ["eth0", "wg0"], ["eth0"])
-    assert 'iifname { "eth0" } oifname != "wlabcdef" drop' in rules
+    assert 'iifname { "eth0" } oifname != "wlabcdef" meta oifgroup != 4027 drop' in rules
     assert 'oifname { "eth0", "wg0" } accept' in rules
     nothing = mine.rules(mine.subnet, [], [])
     assert "accept\n        drop\n" not in nothing.partition("from_gears {")[2]
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has networks")
+def test_an_uplink_stays_open_until_the_last_installation_is_gone(tmp_path) -> None:
+    first, last = (Network(f"{os.getpid():05x}{n}"[-6:], tmp_path / f"{n}") for n in (1, 2))
+    uplink = f"wt{os.getpid()}u"
+    forwarding = Path(f"/proc/sys/net/ipv4/conf/{uplink}/forwarding")
+    for words in (
+        f"link add {uplink} type veth peer name {uplink}x",
+        f"addr add 198.51.100.5/30 dev {uplink}",
+        f"link set {uplink} up",
+        f"route add default via 198.51.100.6 dev {uplink} metric 4000001",
+    ):
+        tool("ip", *words.split())
+    try:
+        forwarding.write_text("0")
+        for one in (first, last):
+            one.ensure()
+            assert f'"{uplink}"' in tool("nft", "list", "chain", "inet", one.table, "forward")
+        assert forwarding.read_text() == "1\n"
+        first.strike()
+        assert forwarding.read_text() == "1\n"
+        last.strike()
+        # Another test's installation may be there still.
+        assert forwarding.read_text() == ("1\n" if bridges() else "0\n")
+    finally:
+        first.strike()
+        last.strike()
+        tool("ip", "link", "del", uplink)
 
 
 @pytest.mark.skipif(not ROOT, reason="only root has networks")

@@ -31,6 +31,8 @@ NAMESPACES = Path("/run/netns")  # where `ip netns` has them
 INTERFACES = Path("/sys/class/net")
 FORWARDING = "/proc/sys/net/ipv4/conf/{}/forwarding"
 ALONE = Path("/run/windlass.network.lock")  # of all installations of this machine
+OPENED = Path("/run/windlass.uplinks.json")  # what they have opened; until a reboot, as that is
+GROUP = 4027  # of links: all bridges of all installations
 MARK = "windlass:"
 METADATA = "169.254.0.0/16"  # where clouds tell a machine its secrets
 
@@ -99,9 +101,11 @@ class Network:
             subnet = told.get("subnet")
             if not (INTERFACES / self.bridge).exists():
                 subnet = str(self.choose(subnet))
-            ways = sorted(uplinks())
-            opened = sorted({*told.get("forwarding", ()), *(one for one in ways if closed(one))})
-            now = {"subnet": subnet, "uplinks": ways, "forwarding": opened}
+            ways, before = sorted(uplinks()), read_json(OPENED) or []
+            opened = sorted({*before, *(one for one in ways if closed(one))})
+            now = {"subnet": subnet, "uplinks": ways, "opened": opened}
+            if opened != before:
+                write_json(OPENED, opened)
             if now != told:
                 write_json(self.record, now)
             if not (INTERFACES / self.bridge).exists():
@@ -135,7 +139,7 @@ class Network:
         lines = [
             f"link add {self.bridge} type bridge",
             f"addr add {subnet[1]}/{subnet.prefixlen} dev {self.bridge}",
-            f"link set {self.bridge} up alias {self.alias}",
+            f"link set {self.bridge} up group {GROUP} alias {self.alias}",
         ]
         tool("ip", "-batch", "-", said="\n".join(lines) + "\n")
         write_setting(FORWARDING.format(self.bridge), "1")
@@ -151,11 +155,13 @@ class Network:
         """Our table, made anew: outwards by the uplinks is free, and answers; nothing else is.
 
         Not what another program translates into a connection to this machine's containers, either.
-        An uplink that forwarded nothing before we opened it forwards nothing but ours.
+        An uplink that forwarded nothing before we opened it, or another installation did, forwards
+        nothing but ours and theirs.
         """
         inner = f'"{self.bridge}"'
         outwards = f"oifname {names(ways)} accept" if ways else ""
-        shut = f"iifname {names(opened)} oifname != {inner} drop" if opened else ""
+        others = f"oifname != {inner} meta oifgroup != {GROUP}"
+        shut = f"iifname {names(opened)} {others} drop" if opened else ""
         return f"""table inet {self.table}
 delete table inet {self.table}
 table inet {self.table} {{
@@ -200,18 +206,9 @@ table inet {self.table} {{
             if (there or self.record.exists()) and self.has_rules():
                 tool("nft", "delete", "table", "inet", self.table)
                 gone.append(f"rules {self.table}")
-            self.close_uplinks()
+            if not bridges():
+                close_uplinks()
         return gone
-
-    def close_uplinks(self) -> None:
-        """Forwarding as it was before us."""
-        told = read_json(self.record)
-        if told is None:
-            return
-        for name in told["forwarding"]:
-            if Path(FORWARDING.format(name)).exists():
-                write_setting(FORWARDING.format(name), "0")
-        write_json(self.record, {**told, "forwarding": []})
 
     # -- a gear's part ---------------------------------------------------------------------
 
@@ -286,6 +283,19 @@ def orphans() -> list[Network]:
             record = Path(unquote(data)) / "network.json"
             found.append(Network(path.parent.name.removeprefix("wl"), record))
     return found
+
+
+def bridges() -> list[str]:
+    """The bridges of all installations on this machine."""
+    return [path.parent.name for path in INTERFACES.glob("wl*/bridge")]
+
+
+def close_uplinks() -> None:
+    """Forwarding as it was before any installation."""
+    for name in read_json(OPENED) or ():
+        if Path(FORWARDING.format(name)).exists():
+            write_setting(FORWARDING.format(name), "0")
+    OPENED.unlink(missing_ok=True)
 
 
 @contextmanager
