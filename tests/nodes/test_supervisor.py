@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from windlass.errors import Refused
+from windlass.errors import Refused, Transient
 from windlass.nodes.local.processes import kill_group, started
 from windlass.nodes.local.supervisor import Program, Supervisor
-from windlass.nodes.local.supervisor_config import RUNS
+from windlass.nodes.local.supervisor_config import RUNS, Status
 
 TELL = "import os, sys, time; open(sys.argv[1], 'w').write(os.environ['WORD']); time.sleep(1e6)"
 DEADLINE = 60.0
@@ -103,3 +103,26 @@ async def test_a_name_that_could_leave_its_folder_is_refused(supervisor, program
 def test_nothing_is_signalled_that_is_not_the_process_meant():
     for pid in (-1, 0, 1, os.getpid()):
         kill_group(pid, 1)  # we would not get further
+
+
+async def test_who_asks_while_others_do_shares_their_look(tmp_path, short):
+    supervisor = Counting(tmp_path, short)
+    seen = await asyncio.gather(*(supervisor.states() for _ in range(50)))
+    assert supervisor.times <= 2
+    assert all(one == seen[0] for one in seen)
+    supervisor.troubles = 1
+    found = await asyncio.gather(*(supervisor.states() for _ in range(3)), return_exceptions=True)
+    assert [type(one) for one in found] == [Transient, dict, dict]
+
+
+class Counting(Supervisor):
+    """Counts its looks; the next ones may go wrong."""
+
+    times = troubles = 0
+
+    def look(self) -> dict[str, Status]:
+        self.times += 1
+        if self.troubles:
+            self.troubles -= 1
+            raise Transient("away")
+        return super().look()

@@ -60,6 +60,9 @@ class Supervisor:
     def __init__(self, data: Path, run: Path, pool: Executor | None = None) -> None:
         self.spot = Spot(data / "supervisor", run / "supervisor.sock")
         self.pool = pool or ThreadPoolExecutor(2, thread_name_prefix="supervisor")
+        self.looking = asyncio.Lock()
+        self.looks = 0  # that have begun
+        self.seen: dict[str, Status] = {}  # by the last
 
     async def running(self) -> bool:
         """Whether it answers."""
@@ -107,8 +110,21 @@ class Supervisor:
             return False
 
     async def states(self) -> dict[str, Status]:
-        """Every program that the supervisor has; none where it does not run."""
-        return await self.off(self.look)
+        """Every program that the supervisor has; none where it does not run.
+
+        Of all that ask while a look is going on, one looks again and the others see the same: with
+        a hundred gears that come up together, each would wait for a hundred answers otherwise.
+        """
+        wanted = self.looks + 1
+        async with self.looking:
+            if self.looks < wanted:
+                self.looks += 1
+                try:
+                    self.seen = await self.off(self.look)
+                except BaseException:
+                    self.looks -= 1  # nothing was seen: the next in line looks
+                    raise
+            return self.seen
 
     def known(self) -> set[str]:
         """The programs that it is to run, whether it runs or not."""
