@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
@@ -39,7 +40,8 @@ def test_after_a_crash_of_everything_what_was_started_is_started_and_nothing_els
     started.cli("app", "create", "quiet", "python")
     started.cli("app", "stop", "quiet")
     for pid, _ in started.processes():
-        os.kill(pid, signal.SIGKILL)
+        with suppress(ProcessLookupError):  # it has gone with another
+            os.kill(pid, signal.SIGKILL)
     started.wait_until(lambda: not started.processes())
     shutil.rmtree(run_folder(started.data))
     assert len(traces(started.data)) > 5
