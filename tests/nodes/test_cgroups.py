@@ -3,10 +3,8 @@
 import os
 from pathlib import Path
 
-import pytest
-
 from windlass.model.sizes import LARGE, SMALL
-from windlass.nodes.local.cgroups import OWN, Cgroups, Trees, find, limits, trees
+from windlass.nodes.local.cgroups import Cgroups, Trees, find, limits
 
 ONE = (
     "32 31 0:29 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"
@@ -48,11 +46,17 @@ def test_the_group_that_a_process_is_in() -> None:
     assert one.own("0::/\n") is None
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may enter a group")
-def test_who_expects_somebody_stays_where_he_is() -> None:
-    before = OWN.read_text()
-    Cgroups(trees(), "windlass-test").expect()
-    assert OWN.read_text() == before
+def test_who_expects_somebody_enters_the_group_that_he_is_in(tmp_path, monkeypatch) -> None:
+    (tmp_path / "own").write_text("4:memory:/a/b\n")
+    door = tmp_path / "memory" / "a" / "b" / "cgroup.procs"
+    door.parent.mkdir(parents=True)
+    monkeypatch.setattr("windlass.nodes.local.cgroups.OWN", tmp_path / "own")
+    roots = {one: tmp_path / one for one in ("cpu", "memory", "pids")}
+    Cgroups(Trees(1, roots), "windlass-test").expect()
+    assert door.read_text() == str(os.getpid())
+    door.unlink()
+    door.parent.rmdir()
+    Cgroups(Trees(1, roots), "windlass-test").expect()  # what is not there is no trouble
 
 
 def test_the_limits_of_a_size() -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from windlass.errors import OverLimit, Refused
 from windlass.nodes.local.network import (
+    FORWARDING,
     INTERFACES,
     POOL,
     Network,
@@ -16,6 +17,7 @@ from windlass.nodes.local.network import (
     orphans,
     others,
     parse,
+    tables,
 )
 from windlass.nodes.local.tools import tool
 
@@ -61,42 +63,50 @@ def test_what_is_nobodys_is_no_slot_of_ours(tmp_path, monkeypatch) -> None:
     assert network(tmp_path).slots() == {7}
 
 
-def test_what_we_open_forwards_nothing_but_ours(tmp_path) -> None:
+def test_gears_reach_the_world_by_uplinks_only(tmp_path) -> None:
     mine = network(tmp_path)
-    rules = mine.rules(mine.subnet, ["eth0", "wg0"], ["eth0"])
-    assert 'iifname { "eth0" } oifname != "wlabcdef" meta oifgroup != 4027 drop' in rules
-    assert 'oifname { "eth0", "wg0" } accept' in rules
-    nothing = mine.rules(mine.subnet, [], [])
+    assert 'oifname { "eth0", "wg0" } accept' in mine.rules(mine.subnet, ["eth0", "wg0"])
+    nothing = mine.rules(mine.subnet, [])
     assert "accept\n        drop\n" not in nothing.partition("from_gears {")[2]
 
 
 @pytest.mark.skipif(not ROOT, reason="only root has networks")
-def test_an_uplink_stays_open_until_the_last_installation_is_gone(tmp_path) -> None:
+def test_an_uplink_stays_open_and_shielded_until_the_last_installation_is_gone(
+    tmp_path, monkeypatch
+) -> None:
     first, last = (Network(f"{os.getpid():05x}{n}"[-6:], tmp_path / f"{n}") for n in (1, 2))
-    uplink = f"wt{os.getpid()}u"
-    forwarding = Path(f"/proc/sys/net/ipv4/conf/{uplink}/forwarding")
-    for words in (
-        f"link add {uplink} type veth peer name {uplink}x",
-        f"addr add 198.51.100.5/30 dev {uplink}",
-        f"link set {uplink} up",
-        f"route add default via 198.51.100.6 dev {uplink} metric 4000001",
-    ):
-        tool("ip", *words.split())
+    wire = f"wt{os.getpid()}u"
+    forwarding = Path(FORWARDING.format(wire))
+    # Other tests' installations are not to be among them.
+    ours = {
+        "OPENED": tmp_path / "opened",
+        "SHIELD": f"windlass_test_{os.getpid()}",
+        "uplinks": lambda: {wire},
+        "bridges": lambda: [one for one in bridges() if one in (first.bridge, last.bridge)],
+    }
+    for name, value in ours.items():
+        monkeypatch.setattr(f"windlass.nodes.local.network.{name}", value)
+    tool("ip", "link", "add", wire, "type", "veth", "peer", "name", f"{wire}x")
     try:
         forwarding.write_text("0")
-        for one in (first, last):
-            one.ensure()
-            assert f'"{uplink}"' in tool("nft", "list", "chain", "inet", one.table, "forward")
+        first.ensure()
         assert forwarding.read_text() == "1\n"
+        shield = tool("nft", "list", "table", "inet", str(ours["SHIELD"]))
+        assert f'iifname "{wire}" oifgroup != 4027 drop' in shield
+        last.ensure()
+        tool("nft", "delete", "table", "inet", str(ours["SHIELD"]))  # somebody has flushed it
+        last.ensure()
+        assert ours["SHIELD"] in tables()
         first.strike()
         assert forwarding.read_text() == "1\n"
+        assert ours["SHIELD"] in tables()
         last.strike()
-        # Another test's installation may be there still.
-        assert forwarding.read_text() == ("1\n" if bridges() else "0\n")
+        assert forwarding.read_text() == "0\n"
+        assert ours["SHIELD"] not in tables()
     finally:
         first.strike()
         last.strike()
-        tool("ip", "link", "del", uplink)
+        tool("ip", "link", "del", wire)
 
 
 @pytest.mark.skipif(not ROOT, reason="only root has networks")

@@ -92,7 +92,9 @@ async def test_a_project_of_django_is_found_by_its_wsgi_module(bench):
 
 
 async def test_a_pyproject_without_a_project_asks_for_nothing(bench):
-    await bench.build(pyproject_toml="[tool.ruff]\nline-length = 100\n", app_py=ASGI)
+    release = await bench.build(pyproject_toml="[tool.ruff]\nline-length = 100\n", app_py=ASGI)
+    dependencies = bench.node.ground.home(bench.gear.id).release(release) / "dependencies"
+    assert list(dependencies.iterdir()) == []
 
 
 async def test_a_source_without_an_application_says_what_it_looked_for(bench):

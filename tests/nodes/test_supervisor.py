@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from windlass.errors import Refused, Transient
+from windlass.nodes.local import supervisord
 from windlass.nodes.local.processes import kill_group, started
 from windlass.nodes.local.supervisor import Program, Supervisor
 from windlass.nodes.local.supervisor_config import RUNS, Status
@@ -103,6 +104,24 @@ async def test_a_name_that_could_leave_its_folder_is_refused(supervisor, program
 def test_nothing_is_signalled_that_is_not_the_process_meant():
     for pid in (-1, 0, 1, os.getpid()):
         kill_group(pid, 1)  # we would not get further
+
+
+async def test_a_program_is_begun_without_its_launcher(supervisor, program, tmp_path, monkeypatch):
+    """The daemon's child knows what to do: no other Python is started before the program."""
+    monkeypatch.setattr(
+        "windlass.nodes.local.supervisor.launcher", lambda record: ["/bin/false", record]
+    )
+    await supervisor.add(program)
+    await told(tmp_path / "told", 'a "b" 100% #c ;d')
+
+
+async def test_after_an_upgrade_it_is_begun_by_the_launcher_that_is_there(monkeypatch):
+    """The daemon goes on with the code that it has; what keeps gears apart may be newer."""
+    begun: list[str] = []
+    monkeypatch.setattr(supervisord, "OURS", (0, 0, 0, 0))
+    monkeypatch.setattr(os, "execve", lambda path, argv, env: begun.append(path))
+    supervisord.Options().execve("python", ["python", "launch.py", "record"], {})
+    assert begun == ["python"]
 
 
 async def test_who_asks_while_others_do_shares_their_look(tmp_path, short):

@@ -4,7 +4,7 @@ import fnmatch
 import os
 import shutil
 import threading
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from windlass.archives import unpack
@@ -32,7 +32,7 @@ async def build(
     unfinished = gate.home.unfinished(release)
     await delete(held, unfinished)
     try:
-        await fill(gate, cartridge, unfinished, source)
+        await fill(held, gate, cartridge, unfinished, source)
         if wants_build(cartridge, unfinished / "repo"):
             await must_build(held, gate, cartridge, release)
     except (Refused, OSError):
@@ -59,36 +59,28 @@ def killed(gate: Gate) -> int:
     return gate.ground.cgroups.killed(gate.gear) if gate.ground.cgroups else 0
 
 
-async def fill(gate: Gate, cartridge: Cartridge, unfinished: Path, source: Path | None) -> None:
+async def fill(
+    held: Held, gate: Gate, cartridge: Cartridge, unfinished: Path, source: Path | None
+) -> None:
     """Put the source in place. Nobody but us can enter until it is whole and the gear's own."""
     unfinished.mkdir(mode=0o700)
     for name in ("repo", "dependencies"):
         (unfinished / name).mkdir()
     if source is None:
         template = gate.home.cartridge(cartridge.name) / "template"
-        await in_thread(gate.ground.pool, template_to, template, unfinished / "repo")
+        await in_thread(gate.ground.pool, template_to, template, unfinished, gate)
+        unfinished.chmod(0o755)
     else:
         await unpacked(gate, source, unfinished / "repo")
-    await hand_over(gate, unfinished)
+        await hand_over(held, gate, unfinished)
 
 
-async def hand_over(gate: Gate, unfinished: Path) -> None:
+async def hand_over(held: Held, gate: Gate, unfinished: Path) -> None:
     """What is whole becomes the gear's own, which may enter from now on."""
     if gate.ground.as_root:
-        stop = threading.Event()
-        await in_thread(
-            gate.ground.pool, give_all, unfinished, gate.place.uid, stop.is_set, stop=stop
-        )
+        owner = f"{gate.place.uid}:{gate.place.uid}"
+        await must(held, "chown", "-R", "-h", owner, "--", *map(str, unfinished.iterdir()))
     unfinished.chmod(0o755)
-
-
-def give_all(folder: Path, uid: int, stopped: Callable[[], bool]) -> None:
-    """Everything in a folder that nobody else can enter becomes a gear's; no link is followed."""
-    for here, folders, files in os.walk(folder):
-        for name in (*folders, *files):
-            os.lchown(os.path.join(here, name), uid, uid)  # noqa: PTH118
-        if stopped():
-            return
 
 
 async def copy(held: Held, gate: Gate, release: ReleaseId, source: Home) -> None:
@@ -105,14 +97,17 @@ async def copy(held: Held, gate: Gate, release: ReleaseId, source: Home) -> None
     unfinished.mkdir(mode=0o700)
     parts = map(str, source.release(release).iterdir())
     await must(held, "cp", "-a", "--", *parts, str(unfinished))
-    await hand_over(gate, unfinished)
+    await hand_over(held, gate, unfinished)
     unfinished.rename(gate.home.release(release))
 
 
-def template_to(template: Path, repo: Path) -> None:
-    """The cartridge's first application."""
+def template_to(template: Path, unfinished: Path, gate: Gate) -> None:
+    """The cartridge's first application, small and known: the gear's own without a `chown`."""
     if template.is_dir():
-        shutil.copytree(template, repo, dirs_exist_ok=True)
+        shutil.copytree(template, unfinished / "repo", dirs_exist_ok=True)
+    if gate.ground.as_root:
+        for path in unfinished.rglob("*"):
+            os.chown(path, gate.place.uid, gate.place.uid, follow_symlinks=False)
 
 
 async def unpacked(gate: Gate, source: Path, repo: Path) -> None:

@@ -53,6 +53,8 @@ async def start(
     gate: Gate, supervisor: Supervisor, cartridge: Cartridge, instance: Instance
 ) -> None:
     """Let the instance run, at the port that it had if it had one."""
+    if gate.ground.cgroups is not None:
+        gate.ground.pool.submit(gate.ground.cgroups.expect)
     name = program_name(gate.gear, instance.id)
     record = read_json(gate.home.instance(instance.id))
     if record is None:

@@ -7,7 +7,7 @@ Needs nothing but the standard library: as a script it starts with every build.
 """
 
 # ruff: noqa: PTH102, PTH112, PTH123, PTH208
-# Each of json, pathlib, signal and typing would cost every start of a program 10 ms or more.
+# Each of json, pathlib, signal and typing would cost every build 10 ms or more.
 import ctypes
 import os
 import resource

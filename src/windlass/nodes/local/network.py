@@ -32,6 +32,7 @@ INTERFACES = Path("/sys/class/net")
 FORWARDING = "/proc/sys/net/ipv4/conf/{}/forwarding"
 ALONE = Path("/run/windlass.network.lock")  # of all installations of this machine
 OPENED = Path("/run/windlass.uplinks.json")  # what they have opened; until a reboot, as that is
+SHIELD = "windlass_uplinks"  # the table of rules for these
 GROUP = 4027  # of links: all bridges of all installations
 MARK = "windlass:"
 METADATA = "169.254.0.0/16"  # where clouds tell a machine its secrets
@@ -92,29 +93,19 @@ class Network:
     # -- the whole -------------------------------------------------------------------------
 
     def ensure(self) -> None:
-        """Have the bridge and its rules; rules that somebody has flushed come back.
-
-        What is about to be opened is written down first, and forwarded only under our rules.
-        """
+        """Have the bridge and its rules; rules that somebody has flushed come back."""
         with alone():
             told = read_json(self.record) or {}
-            subnet = told.get("subnet")
             if not (INTERFACES / self.bridge).exists():
-                subnet = str(self.choose(subnet))
-            ways, before = sorted(uplinks()), read_json(OPENED) or []
-            opened = sorted({*before, *(one for one in ways if closed(one))})
-            now = {"subnet": subnet, "uplinks": ways, "opened": opened}
-            if opened != before:
-                write_json(OPENED, opened)
-            if now != told:
+                told = {"subnet": str(self.choose(told.get("subnet")))}
+                write_json(self.record, told)
+                self.build(self.subnet)
+            now = {**told, "uplinks": sorted(uplinks())}
+            there = tables()
+            if now != told or self.table not in there:
+                tool("nft", "-f", "-", said=self.rules(self.subnet, now["uplinks"]))
                 write_json(self.record, now)
-            if not (INTERFACES / self.bridge).exists():
-                self.build(Subnet(subnet))
-            if now != told or not self.has_rules():
-                tool("nft", "-f", "-", said=self.rules(Subnet(subnet), ways, opened))
-            for name in opened:
-                if closed(name):
-                    write_setting(FORWARDING.format(name), "1")
+            open_uplinks(now["uplinks"], there)
 
     def choose(self, before: str | None) -> Subnet:
         """The subnet that was chosen before, the operator's, or a free one; Refused if taken."""
@@ -147,21 +138,13 @@ class Network:
         if without6.exists():
             write_setting(str(without6), "1")
 
-    def has_rules(self) -> bool:
-        """Whether our table is there."""
-        return f"inet {self.table}\n" in tool("nft", "list", "tables") + "\n"
-
-    def rules(self, subnet: Subnet, ways: Sequence[str], opened: Sequence[str]) -> str:
+    def rules(self, subnet: Subnet, ways: Sequence[str]) -> str:
         """Our table, made anew: outwards by the uplinks is free, and answers; nothing else is.
 
         Not what another program translates into a connection to this machine's containers, either.
-        An uplink that forwarded nothing before we opened it, or another installation did, forwards
-        nothing but ours and theirs.
         """
         inner = f'"{self.bridge}"'
         outwards = f"oifname {names(ways)} accept" if ways else ""
-        others = f"oifname != {inner} meta oifgroup != {GROUP}"
-        shut = f"iifname {names(opened)} {others} drop" if opened else ""
         return f"""table inet {self.table}
 delete table inet {self.table}
 table inet {self.table} {{
@@ -175,7 +158,6 @@ table inet {self.table} {{
         iifname {inner} jump from_gears
         oifname {inner} ct state established,related accept
         oifname {inner} drop
-        {shut}
     }}
     chain from_gears {{
         oifname {inner} drop
@@ -203,7 +185,7 @@ table inet {self.table} {{
                 tool("ip", "link", "del", self.bridge)
                 gone.append(f"bridge {self.bridge}")
             # Where there never was such a network there need not be the program either.
-            if (there or self.record.exists()) and self.has_rules():
+            if (there or self.record.exists()) and self.table in tables():
                 tool("nft", "delete", "table", "inet", self.table)
                 gone.append(f"rules {self.table}")
             if not bridges():
@@ -287,7 +269,41 @@ def orphans() -> list[Network]:
 
 def bridges() -> list[str]:
     """The bridges of all installations on this machine."""
-    return [path.parent.name for path in INTERFACES.glob("wl*/bridge")]
+    aliases = INTERFACES.glob("wl*/ifalias")
+    return [path.parent.name for path in aliases if path.read_text().startswith(MARK)]
+
+
+def tables() -> set[str]:
+    """The names of the tables of rules that this machine has."""
+    return {line.split()[-1] for line in tool("nft", "list", "tables").splitlines()}
+
+
+def open_uplinks(ways: Sequence[str], there: Set[str]) -> None:
+    """Let the uplinks forward; those that did not before forward nothing but gears' traffic.
+
+    The rule comes first, then the record, then the opening: whatever is open has both.
+    """
+    before = read_json(OPENED) or []
+    opened = sorted({*before, *(one for one in ways if closed(one))})
+    if opened != before or (opened and SHIELD not in there):
+        tool("nft", "-f", "-", said=shield(opened))
+        write_json(OPENED, opened)
+    for name in opened:
+        if closed(name):
+            write_setting(FORWARDING.format(name), "1")
+
+
+def shield(opened: Sequence[str]) -> str:
+    """The table for uplinks that were opened: all installations share it."""
+    return f"""table inet {SHIELD}
+delete table inet {SHIELD}
+table inet {SHIELD} {{
+    chain forward {{
+        type filter hook forward priority filter - 5; policy accept;
+        iifname {names(opened)} meta oifgroup != {GROUP} drop
+    }}
+}}
+"""
 
 
 def close_uplinks() -> None:
@@ -295,6 +311,8 @@ def close_uplinks() -> None:
     for name in read_json(OPENED) or ():
         if Path(FORWARDING.format(name)).exists():
             write_setting(FORWARDING.format(name), "0")
+    if OPENED.exists() and SHIELD in tables():
+        tool("nft", "delete", "table", "inet", SHIELD)
     OPENED.unlink(missing_ok=True)
 
 

@@ -148,8 +148,6 @@ class LocalNode:
         """See Node."""
         if not instances:
             return await self.stop(gear.id, by)
-        if self.ground.cgroups is not None:
-            self.pool.submit(self.ground.cgroups.expect)
         async with self.enter(gear, by) as (held, gate):
             await serve_all(held, gate, self.supervisor, cartridge, instances)
 

@@ -1,6 +1,6 @@
 """The first tables.
 
-Unreleased as yet, so they are simply those of `tables.py`; the first release freezes them here.
+Unreleased as yet, so they are simply those of `tables/`; the first release freezes them here.
 """
 
 from alembic import op
