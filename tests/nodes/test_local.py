@@ -115,7 +115,7 @@ async def test_an_answer_of_500_is_not_up(bench):
     instance = await bench.run(release)
     async with asyncio.timeout(60):
         # What it says of that comes by a pipe, a little later.
-        while "GET / HTTP/1.1" not in ((report := await bench.seen(instance)).said or ""):
+        while "GET / HTTP/1.1" not in ((report := await bench.seen(instance)).said or ""):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert report.state == InstanceState.STARTING
     assert report.why == "GET / is answered with 503"
