@@ -105,6 +105,12 @@ async def test_an_instance_that_is_killed_comes_back(bench):
     assert report.address == address
 
 
+async def test_who_has_patience_sees_an_instance_come_up_at_the_first_look(bench):
+    instance = await bench.run(await bench.build(start_sh="exec python3 -m http.server $PORT\n"))
+    seen = await bench.node.observe(bench.gear.id, patience=30)
+    assert seen.instance(instance.id).state is InstanceState.UP
+
+
 async def test_an_answer_of_500_is_not_up(bench):
     server = (
         "import os\nfrom http.server import *\nclass Sick(BaseHTTPRequestHandler):\n"

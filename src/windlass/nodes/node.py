@@ -64,8 +64,11 @@ class Node(Protocol):
         the text; after KILL nothing runs until it is served again; TIDY returns bytes, as digits.
         """
 
-    async def observe(self, gear: GearId) -> GearReport:
-        """What is there, as far as can be seen now; probes each instance for an answer."""
+    async def observe(self, gear: GearId, *, patience: float = 0.0) -> GearReport:
+        """What is there, as far as can be seen now; probes each instance for an answer.
+
+        One that accepts no connection yet may be waited for, up to `patience` seconds.
+        """
 
     async def gears(self) -> set[GearId]:
         """The gears that are there, also half-made ones."""

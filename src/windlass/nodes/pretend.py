@@ -166,7 +166,7 @@ class PretendNode:
                 raise Refused(f"nothing runs here that listens to {action}")
             return f"{action} of {' '.join(mine['instances'])}"
 
-    async def observe(self, gear: GearId) -> GearReport:
+    async def observe(self, gear: GearId, *, patience: float = 0.0) -> GearReport:
         """See Node."""
         with self.store.change() as state:
             fail(state, "observe", {gear})

@@ -18,7 +18,8 @@ from windlass.model.ids import AppId, GearId, InstanceId, ReleaseId, instance_id
 from windlass.operations.steps import placed
 from windlass.store.fleet import Running
 
-LOOK, SELDOM = 0.005, 0.25  # seconds between looks whether it does: at least and at most
+SOON = 0.3  # seconds in which most instances answer: for so long the node looks all the time
+LOOK, SELDOM = 0.01, 0.25  # seconds between looks after that: at least and at most
 SHARE = 0.05  # of the time that it has taken, which nobody minds if the next look comes later
 CRASHES = 2  # restarts of a new instance after which it will not come up by itself
 
@@ -147,9 +148,10 @@ class AwaitAnswer(Step[Broker]):
         """Look until it does, and keep where."""
         _, node = await placed(world, self.gear)
         health = await self.health(world)
-        began = time.monotonic()
+        began, waited = time.monotonic(), 0.0
         while True:
-            report = (await node.observe(self.gear)).instance(self.instance)
+            seen = await node.observe(self.gear, patience=max(0.0, SOON - waited))
+            report = seen.instance(self.instance)
             if report is not None and report.state is InstanceState.UP and report.address:
                 return await world.store.fleet.answers(self.instance, report.address)
             if report is not None and report.restarts >= CRASHES:

@@ -163,9 +163,9 @@ class LocalNode:
         async with self.hold(gear, by) as held:
             await stop_but(held, self.ground, self.supervisor, but=())
 
-    async def observe(self, gear: GearId) -> GearReport:
+    async def observe(self, gear: GearId, *, patience: float = 0.0) -> GearReport:
         """See Node."""
-        return await reports.observe(self.ground, self.supervisor, gear)
+        return await reports.observe(self.ground, self.supervisor, gear, patience)
 
     async def gears(self) -> set[GearId]:
         """See Node."""

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,29 +33,34 @@ from windlass.nodes.local.supervisor_config import (
 )
 
 DEADLINE = 1.0  # second in which an instance must answer
+AGAIN = 0.003  # seconds between tries to connect, while we have patience
 WHY = 2000  # bytes of a log that tell why
 ERROR = re.compile(r"\s*[\w.]+(Error|Exception)\b")  # the line of a traceback that says it
 EXIT = re.compile(r'"exit-code": (\d+)')
 START = re.compile(r"^start (\d+)$", re.MULTILINE)  # and how many were killed until then
 
 
-async def observe(ground: Ground, supervisor: Supervisor, gear: GearId) -> GearReport:
-    """The gear as it is now."""
+async def observe(
+    ground: Ground, supervisor: Supervisor, gear: GearId, patience: float
+) -> GearReport:
+    """The gear as it is now, or when its instances answer, if that is within `patience` seconds."""
     place = ground.place(ground.home(gear))
     try:
         if place is not None:
-            return await seen(ground, supervisor, gear, place)
+            return await seen(ground, supervisor, gear, place, patience)
     except FileNotFoundError:
         pass  # it is removed while we look
     return GearReport(gear, present=False)
 
 
-async def seen(ground: Ground, supervisor: Supervisor, gear: GearId, place: Place) -> GearReport:
+async def seen(
+    ground: Ground, supervisor: Supervisor, gear: GearId, place: Place, patience: float
+) -> GearReport:
     """A gear that is there."""
     home = ground.home(gear)
     size = size_of(read_json(home.place)["size"])
     killed = 0 if ground.cgroups is None else ground.cgroups.killed(gear)
-    look = Look(home, place, size, killed)
+    look = Look(home, place, size, killed, patience)
     states = await supervisor.states()
     running = bool(states) or await supervisor.running()
     records = sorted((path.stem, read_json(path)) for path in home.instances.glob("*.json"))
@@ -106,6 +112,7 @@ class Look:
     place: Place
     size: Size
     killed: int  # of the gear's processes until now, for want of memory
+    patience: float  # seconds
 
     async def left(self, id: InstanceId, record: Any) -> InstanceReport:
         """An instance that nobody runs."""
@@ -121,12 +128,13 @@ class Look:
         if status is not None and status.state in (BACKOFF, EXITED, FATAL):
             state, why = InstanceState.CRASHED, self.last_crash(id, runs)
         elif status is not None and status.state in (STARTING, RUNNING):
-            answer = await probe(self.place.address, record["port"], record["health_path"])
+            port, path = record["port"], record["health_path"]
+            answer = await probe(self.place.address, port, path, self.patience)
             if answer is not None and answer < 500:
                 state = InstanceState.UP
                 why = self.starved(runs.kills) if runs.kills else why
             elif answer is not None:
-                why = f"GET {record['health_path']} is answered with {answer}"
+                why = f"GET {path} is answered with {answer}"
         where, release = self.address(record), ReleaseId(record["release"])
         said = self.log_end(id) if state is InstanceState.STARTING else None
         return InstanceReport(id, release, state, where, runs.restarts, why, said)
@@ -197,11 +205,11 @@ class Runs:
         return f"it ended with exit status {codes[-1]}" if codes else "it ended by itself"
 
 
-async def probe(host: str, port: int, path: str) -> int | None:
-    """The status that the instance answers with, if it does in time."""
+async def probe(host: str, port: int, path: str, patience: float) -> int | None:
+    """The status that the instance answers with, if it accepts and answers in time."""
     with suppress(TimeoutError, OSError, ValueError, IndexError):
-        async with asyncio.timeout(DEADLINE):
-            reader, writer = await asyncio.open_connection(host, port)
+        async with asyncio.timeout(DEADLINE + patience):
+            reader, writer = await connect(host, port, patience)
             try:
                 ask = f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
                 writer.write(ask.encode())
@@ -209,6 +217,20 @@ async def probe(host: str, port: int, path: str) -> int | None:
             finally:
                 writer.close()
     return None
+
+
+async def connect(
+    host: str, port: int, patience: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection; for `patience` seconds nobody listens yet."""
+    end = time.monotonic() + patience
+    while True:
+        try:
+            return await asyncio.open_connection(host, port)
+        except ConnectionRefusedError:
+            if time.monotonic() > end:
+                raise
+        await asyncio.sleep(AGAIN)
 
 
 def text(path: Path) -> str:
