@@ -39,6 +39,9 @@ async def serve(
             raise Refused(f"release {one.release} was not built in this gear")
     if instances and not gate.home.cartridge(cartridge.name).is_dir():
         raise Refused(f"cartridge {cartridge.name} is not installed in this gear")
+    new = any(not gate.home.instance(one.id).exists() for one in instances)
+    if new and gate.ground.cgroups is not None:
+        gate.ground.pool.submit(gate.ground.cgroups.expect)
     states = await supervisor.states()
     for one in instances:
         status = states.get(program_name(gate.gear, one.id))
@@ -53,8 +56,6 @@ async def start(
     gate: Gate, supervisor: Supervisor, cartridge: Cartridge, instance: Instance
 ) -> None:
     """Let the instance run, at the port that it had if it had one."""
-    if gate.ground.cgroups is not None:
-        gate.ground.pool.submit(gate.ground.cgroups.expect)
     name = program_name(gate.gear, instance.id)
     record = read_json(gate.home.instance(instance.id))
     if record is None:

@@ -230,11 +230,11 @@ table inet {self.table} {{
             f"route add default via {subnet[1]}",
         ]
         outside = [
+            f"netns add {name}",
             f"link add {veth} type veth peer name eth0 netns {name}",
             f"link set {veth} master {self.bridge}",
             f"link set {veth} type bridge_slave isolated on",
         ]
-        tool("ip", "netns", "add", name)
         tool("ip", "-batch", "-", said="\n".join(outside) + "\n")
         tool("ip", "-n", name, "-batch", "-", said="\n".join(inside) + "\n")
         # Last: what is up is whole.
