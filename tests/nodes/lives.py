@@ -75,7 +75,7 @@ class Life:
     async def spy(self) -> object:
         await self.neighbour()
         home = self.node.ground.home(OTHER.id)
-        paths = [home.folder, home.root, home.variables / "WORD", self.folder]
+        paths = [home.folder, home.root, home.variables, self.folder]
         targets = {
             "paths": [str(one) for one in paths],
             "marks": ["http.server"],

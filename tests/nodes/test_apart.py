@@ -95,9 +95,15 @@ async def test_it_reads_nothing_of_its_neighbours_and_its_host(bench, neighbour,
     (setting.data / "windlass.db").write_text("the broker's")
     async with serving(neighbour) as (instance, _):
         home = neighbour.node.ground.home(neighbour.gear.id)
-        secret = await asyncio.to_thread(lambda: next(home.variables.iterdir()))
-        assert secret.read_text() == "tr3asure"
-        paths = [secret, home.folder, home.root, home.log(instance.id), setting.data, setting.run]
+        assert home.variables.read_text() == "SECRET=tr3asure\0"
+        paths = [
+            home.variables,
+            home.folder,
+            home.root,
+            home.log(instance.id),
+            setting.data,
+            setting.run,
+        ]
         paths += [
             setting.data / "windlass.db",
             setting.data / "fences",

@@ -161,8 +161,8 @@ async def test_programs_see_the_published_variables_and_nobody_else_does(bench):
     address = (await bench.until(instance, InstanceState.UP)).address
     assert await http(address, "/secret") == "tr3asure $x \n'\""
     assert bench.processes("tr3asure") == [], "not on a command line"
-    folder = bench.node.ground.home(bench.gear.id).variables
-    assert [stat.S_IMODE(one.stat().st_mode) for one in folder.iterdir()] == [0o600]
+    published = bench.node.ground.home(bench.gear.id).variables
+    assert stat.S_IMODE(published.stat().st_mode) == 0o600
 
 
 async def test_the_environment_says_where_everything_is(bench):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -162,31 +161,20 @@ def folder(path: str) -> bool:
 
 
 def publish(home: Home, variables: Mapping[str, str]) -> None:
-    """Replace the whole set at once: a folder of files, and a link that is renamed."""
+    """Replace the whole set at once: entries `NAME=value`, each ended by a NUL."""
     for name, value in variables.items():
         if not VARIABLE.fullmatch(name) or "\0" in value:
             raise Refused(f"{name!r} cannot be a variable: letters, digits and '_', no NUL inside")
-    fresh = home.folder / f".env-{secrets.token_hex(6)}"
-    fresh.mkdir(mode=0o700)
-    for name, value in variables.items():
-        with os.fdopen(os.open(fresh / name, os.O_WRONLY | os.O_CREAT, 0o600), "wb") as file:
-            file.write(value.encode(errors="surrogateescape"))
-    link = home.folder / f"{fresh.name}.link"
-    link.symlink_to(fresh.name)
-    link.replace(home.variables)
-    for old in home.folder.glob(".env-*"):
-        if old.is_symlink():
-            old.unlink()
-        elif old != fresh:
-            shutil.rmtree(old, ignore_errors=True)
+    write(home.variables, "".join(f"{name}={value}\0" for name, value in variables.items()))
 
 
 def published(home: Home) -> frozenset[str]:
     """The names of the gear's variables."""
     try:
-        return frozenset(path.name for path in home.variables.iterdir())
+        entries = home.variables.read_bytes().split(b"\0")
     except FileNotFoundError:
         return frozenset()
+    return frozenset(entry.partition(b"=")[0].decode() for entry in entries if entry)
 
 
 async def install(held: Held, gate: Gate, cartridge: Cartridge) -> None:

@@ -6,7 +6,7 @@
 Needs nothing but the standard library: as a script it starts with every build.
 """
 
-# ruff: noqa: PTH102, PTH112, PTH123, PTH208
+# ruff: noqa: PTH102, PTH112, PTH123
 # Each of json, pathlib, signal and typing would cost every build 10 ms or more.
 import ctypes
 import os
@@ -124,29 +124,11 @@ def join(record: Record) -> None:
         file.write(str(FIRST_TO_GO))
 
 
-def variables(folder: "str | None") -> dict[str, str]:
-    """The published variables; once more from the start if they are replaced meanwhile."""
-    if folder is None:
+def variables(path: "str | None") -> dict[str, str]:
+    """The published variables."""
+    if path is None or not os.path.exists(path):  # noqa: PTH110
         return {}
-    for _ in range(100):
-        try:
-            here = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-            try:
-                return {name: text(name, here) for name in os.listdir(here)}
-            finally:
-                os.close(here)
-        except FileNotFoundError:
-            if not os.path.lexists(folder):
-                break
-    return {}
-
-
-def text(name: str, folder: int) -> str:
-    """The value of one variable."""
-    with open(
-        os.open(name, os.O_RDONLY, dir_fd=folder), errors="surrogateescape", newline=""
-    ) as file:
-        return file.read()
+    return {name: values[0] for name, values in read(path).told.items() if name}
 
 
 def limit(which: int, value: int) -> None:

@@ -84,7 +84,7 @@ class Home:
 
     @property
     def variables(self) -> Path:
-        """A link to the folder with one file a variable."""
+        """The gear's variables, one file for all: they change together."""
         return self.folder / ".env"
 
     def release(self, id: ReleaseId) -> Path:

@@ -56,7 +56,7 @@ class Launch:
     bwrap: tuple[str, ...] | None = None
     binds: tuple[Bind, ...] = ()
     limits: Mapping[str, int] = field(default_factory=dict)
-    variables: str | None = None  # folder with one file a variable
+    variables: str | None = None  # the file with the gear's variables
     runs: str | None = None  # a file that gets a line with every start and every exit status
     processes: int | None = None  # at most, inside a user namespace, which has a count of its own
     groups: tuple[str, ...] = ()  # files that a process enters its control groups by
