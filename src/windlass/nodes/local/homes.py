@@ -30,21 +30,28 @@ def make(ground: Ground, gear: Gear) -> Place:
     gid = uid if ground.as_root else os.getgid()
     home.folder.mkdir(exist_ok=True)
     write(home.slot, str(gear.slot))
-    with ThreadPoolExecutor(1) as hand:  # side by side: each is waiting for a program
+    with ThreadPoolExecutor(1) as hand:  # side by side: each waits for programs and the disk
         network = hand.submit(connect, ground, gear)
+        beside = hand.submit(lay_out, home, uid, gid)
         furnish(ground, gear)
-        network.result()
-    for folder in (home.deployments, home.cartridges, home.instances, home.logs, home.etc):
-        folder.mkdir(exist_ok=True)
+        for done in (network, beside):
+            done.result()
+    home.deployments.mkdir(exist_ok=True)
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
     give(ground, home.folder, 0, gid, 0o750)
     give(ground, home.instances, 0, 0, 0o700)
     if not home.root.exists():
         make_root(ground, home, uid, gid)
-    names(home, uid, gid)
     address = address_of(ground, gear.slot)
     write_json(home.place, {"uid": uid, "address": address, "size": gear.size.name})
     return Place(address, uid)
+
+
+def lay_out(home: Home, uid: int, gid: int) -> None:
+    """What lies beside the gear's disk."""
+    for folder in (home.cartridges, home.instances, home.logs, home.etc):
+        folder.mkdir(exist_ok=True)
+    names(home, uid, gid)
 
 
 def address_of(ground: Ground, slot: int) -> str:
