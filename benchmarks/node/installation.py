@@ -5,6 +5,7 @@ import http.client
 import json
 import secrets
 import shutil
+import socket
 import sys
 import tempfile
 import time
@@ -87,15 +88,16 @@ class Installation:
 
 
 def status_of(address: str, port: int, host: str) -> int:
-    """The status of a GET, or 0 where nobody answers."""
-    there = http.client.HTTPConnection(address, port, timeout=10)
+    """The status of a GET, or 0 where nobody answers.
+
+    By hand, as looking is to take at most a twentieth of the time: http.client takes 0.5 ms.
+    """
     try:
-        there.request("GET", "/", headers={"Host": host})
-        return there.getresponse().status
-    except (OSError, http.client.HTTPException):
+        with socket.create_connection((address, port), timeout=10) as there:
+            there.sendall(f"GET / HTTP/1.0\r\nHost: {host}\r\n\r\n".encode())
+            return int(there.recv(64).split()[1])
+    except (OSError, ValueError, IndexError):
         return 0
-    finally:
-        there.close()
 
 
 def command(*words: str) -> list[str]:
