@@ -17,6 +17,7 @@ from windlass.nodes.local.commands import launch, must
 from windlass.nodes.local.fence import Held
 from windlass.nodes.local.files import in_thread, read_json, write, write_json
 from windlass.nodes.local.ground import FIRST_UID, HOST, Gate, Ground
+from windlass.nodes.local.launch import Record
 from windlass.nodes.local.layout import Home
 from windlass.nodes.local.sandbox import INSIDE, Bind
 
@@ -178,10 +179,9 @@ def publish(home: Home, variables: Mapping[str, str]) -> None:
 def published(home: Home) -> frozenset[str]:
     """The names of the gear's variables."""
     try:
-        entries = home.variables.read_bytes().split(b"\0")
+        return frozenset(Record(home.variables.read_bytes()).told)
     except FileNotFoundError:
         return frozenset()
-    return frozenset(entry.partition(b"=")[0].decode() for entry in entries if entry)
 
 
 async def install(held: Held, gate: Gate, cartridge: Cartridge) -> None:

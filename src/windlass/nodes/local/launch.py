@@ -26,7 +26,7 @@ class Record:
 
     def __init__(self, told: bytes) -> None:
         self.told: dict[str, list[str]] = {}
-        for entry in told.decode(errors="surrogateescape").split("\0"):
+        for entry in told.decode(errors="surrogateescape").split("\0")[:-1]:
             name, _, value = entry.partition("=")
             self.told.setdefault(name, []).append(value)
 
@@ -128,7 +128,7 @@ def variables(path: "str | None") -> dict[str, str]:
     """The published variables."""
     if path is None or not os.path.exists(path):  # noqa: PTH110
         return {}
-    return {name: values[0] for name, values in read(path).told.items() if name}
+    return {name: values[0] for name, values in read(path).told.items()}
 
 
 def limit(which: int, value: int) -> None:

@@ -308,12 +308,15 @@ table inet {SHIELD} {{
 
 def close_uplinks() -> None:
     """Forwarding as it was before any installation."""
-    for name in read_json(OPENED) or ():
+    opened = read_json(OPENED)
+    if opened is None:
+        return
+    for name in opened:
         if Path(FORWARDING.format(name)).exists():
             write_setting(FORWARDING.format(name), "0")
-    if OPENED.exists() and SHIELD in tables():
+    if SHIELD in tables():
         tool("nft", "delete", "table", "inet", SHIELD)
-    OPENED.unlink(missing_ok=True)
+    OPENED.unlink()
 
 
 @contextmanager

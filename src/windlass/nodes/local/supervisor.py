@@ -18,7 +18,6 @@ from xmlrpc.client import Fault
 from supervisor.xmlrpc import Faults
 
 from windlass.errors import Refused, Transient
-from windlass.nodes.local import supervisord
 from windlass.nodes.local.files import in_thread, locked, write
 from windlass.nodes.local.processes import kill_group, started
 from windlass.nodes.local.rpc import AWAY, server
@@ -26,6 +25,7 @@ from windlass.nodes.local.sandbox import Launch, launcher
 from windlass.nodes.local.supervisor_config import RUNS, Spot, Status, daemon, program
 
 T = TypeVar("T")
+DAEMON = "windlass.nodes.local.supervisord"  # run by a Python of its own, and not imported here
 LOOK_AGAIN = 0.05  # seconds between two looks at a program that stops
 YOUNG = 10  # seconds: a program that began so shortly before may not have heard
 SAY_AGAIN = 0.5  # seconds
@@ -180,7 +180,7 @@ class Supervisor:
                 half.unlink()
             write(self.spot.config, daemon(self.spot))
             done = subprocess.run(
-                [sys.executable, "-m", supervisord.__name__, "-c", str(self.spot.config)],
+                [sys.executable, "-m", DAEMON, "-c", str(self.spot.config)],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 text=True,

@@ -20,6 +20,19 @@ from sqlalchemy import (
 
 from windlass.store.tables.base import Number, metadata
 
+
+def on_hold() -> Column[str]:
+    """The hold that a row hangs on; deferred: the row is written before the engine writes that."""
+    key = ForeignKey("holds.key", ondelete="CASCADE", deferrable=True, initially="DEFERRED")
+    return Column("hold", Text, key, nullable=False, unique=True)
+
+
+def of_application(*, primary_key: bool = False) -> Column[str]:
+    """The application that a row goes with."""
+    key = ForeignKey("applications.id", ondelete="CASCADE")
+    return Column("application", Text, key, nullable=False, primary_key=primary_key)
+
+
 users = Table(
     "users",
     metadata,
@@ -46,19 +59,11 @@ tokens = Table(
     Index("ix_tokens_user", "user"),
 )
 
-# `hold` is deferred: reserving writes the row before the engine writes the hold.
-
 domains = Table(
     "domains",
     metadata,
     Column("id", Text, primary_key=True),
-    Column(
-        "hold",
-        Text,
-        ForeignKey("holds.key", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
-        nullable=False,
-        unique=True,
-    ),
+    on_hold(),
     Column("name", Text, nullable=False, unique=True),
     Column("owner", Text, ForeignKey("users.id"), nullable=False),
     Column("created", Float, nullable=False),
@@ -69,13 +74,7 @@ applications = Table(
     "applications",
     metadata,
     Column("id", Text, primary_key=True),
-    Column(
-        "hold",
-        Text,
-        ForeignKey("holds.key", ondelete="CASCADE", deferrable=True, initially="DEFERRED"),
-        nullable=False,
-        unique=True,
-    ),
+    on_hold(),
     Column("domain", Text, ForeignKey("domains.id"), nullable=False),
     Column("name", Text, nullable=False),
     Column("cartridge", Text, nullable=False),
@@ -95,12 +94,7 @@ gears = Table(
     "gears",
     metadata,
     Column("id", Text, primary_key=True),
-    Column(
-        "application",
-        Text,
-        ForeignKey("applications.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    of_application(),
     Column("node", Text, nullable=False),
     Column("slot", Integer, nullable=False),
     Column("size", Text, nullable=False, server_default="small"),
@@ -127,12 +121,7 @@ releases = Table(
     "releases",
     metadata,
     Column("id", Text, primary_key=True),
-    Column(
-        "application",
-        Text,
-        ForeignKey("applications.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    of_application(),
     Column("number", Integer, nullable=False),
     Column("created", Float, nullable=False),
     Index("uq_releases_number", "application", "number", unique=True),
@@ -143,24 +132,14 @@ routes = Table(
     metadata,
     Column("host", Text, primary_key=True),
     Column("alias", Boolean, nullable=False, server_default=text("false")),  # a user's own name
-    Column(
-        "application",
-        Text,
-        ForeignKey("applications.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    of_application(),
     Index("ix_routes_application", "application"),
 )
 
 secrets = Table(
     "secrets",
     metadata,
-    Column(
-        "application",
-        Text,
-        ForeignKey("applications.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    of_application(primary_key=True),
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
@@ -168,12 +147,7 @@ secrets = Table(
 variables = Table(
     "variables",
     metadata,
-    Column(
-        "application",
-        Text,
-        ForeignKey("applications.id", ondelete="CASCADE"),
-        primary_key=True,
-    ),
+    of_application(primary_key=True),
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
 )
@@ -185,12 +159,7 @@ changes = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("name", Text, primary_key=True),
-    Column(
-        "application",
-        Text,
-        ForeignKey("applications.id", ondelete="CASCADE"),
-        nullable=False,
-    ),
+    of_application(),
     Column("value", Text),  # null: the variable goes
     Column("before", Text),
     Column("applied", Boolean, nullable=False, server_default=text("false")),
