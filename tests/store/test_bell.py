@@ -33,6 +33,16 @@ async def test_what_this_process_writes_is_heard_at_once(workshop: Workshop) -> 
         assert await waiting
 
 
+async def test_what_this_process_writes_quietly_rings_nobody_here(workshop: Workshop) -> None:
+    crew = workshop.worker().crew
+    await workshop.journal.enlist(crew)
+    async with listening(workshop.database) as bell:
+        while await bell.wait(0.3):
+            pass
+        await workshop.journal.beat(crew.id)
+        assert not await bell.wait(0.3)
+
+
 async def test_who_cannot_look_is_rung_and_looks_for_himself(
     workshop: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:

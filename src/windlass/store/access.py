@@ -31,5 +31,6 @@ class Access:
         if self.inside is not None:
             yield self.inside
             return
-        async with self.database.write(self.by) as connection:
+        # A step's write is on the disk with the event that says the step is done, which is later.
+        async with self.database.write(self.by, lasting=self.by is None) as connection:
             yield connection

@@ -27,7 +27,7 @@ class Bell:
             database.notifier.start()
 
     def glance(self) -> int | None:
-        """SQLite's number that changes when another process has written."""
+        """SQLite's number that changes when somebody else has written; None while we do."""
         inner = self.database.inner
         return inner.data_version() if isinstance(inner, Sqlite) else None
 
@@ -51,18 +51,18 @@ class Bell:
     def look_soon(self) -> None:
         """On SQLite nobody tells us what another process writes."""
         self.look_no_more()
-        if self.version is not None:
+        if self.database.notifier is None:
             loop = asyncio.get_running_loop()
             pause = KEEN if loop.time() < self.keen_until else GLANCE
             self.soon = loop.call_later(pause, self.look)
 
     def look(self) -> None:
-        """Ring if another process has written; no task wakes up for less."""
+        """Ring if somebody else has written; no task wakes up for less."""
         try:
             version = self.glance()
         except sqlite3.Error:
             return self.here.set()  # who looks himself meets the trouble where it is handled
-        if version == self.version:
+        if version is None or version == self.version:
             return self.look_soon()
         self.version = version
         self.keen_until = asyncio.get_running_loop().time() + ALERT

@@ -137,8 +137,8 @@ class Postgres:
         self.room = asyncio.Semaphore(MOST)
         self.idle: list[PostgresConnection] = []
 
-    def write(self) -> AbstractAsyncContextManager[PostgresConnection]:
-        """A transaction."""
+    def write(self, *, lasting: bool = True) -> AbstractAsyncContextManager[PostgresConnection]:
+        """A transaction, always on the disk: what a server's crash took we would not miss."""
         return self.transaction("BEGIN")
 
     async def fetch(self, statement: Prepared, values: dict[str, Any]) -> Sequence[Sequence[Any]]:
@@ -231,14 +231,15 @@ class Database:
 
     @asynccontextmanager
     async def write(
-        self, by: Lease | WorkerId | None = None, *, quiet: bool = False
+        self, by: Lease | WorkerId | None = None, *, quiet: bool = False, lasting: bool = True
     ) -> AsyncIterator[Connection]:
         """A transaction; with a lease or a worker it begins at the fence.
 
-        Whoever waits for changes is woken after the commit, unless it is `quiet`.
+        Whoever waits for changes is woken after the commit, unless it is `quiet`. One that is not
+        `lasting` survives us at once, but the machine's crash only with the next that is.
         """
         with translated():
-            async with self.inner.write() as connection:
+            async with self.inner.write(lasting=lasting) as connection:
                 if by is not None:
                     await fence(connection, by)
                 yield connection

@@ -250,13 +250,26 @@ WHERE id = :id AND lease = :lease AND worker = :worker AND NOT awaited
 LITE_LEAVE = "DELETE FROM scopes WHERE job = ?"
 
 
+LITE_MINE = "(SELECT value FROM json_each(:able))"
+LITE_ABLE = f"skill IN {LITE_MINE} AND (machine IS NULL OR machine IN {LITE_MINE})"
+
+
+def sqlite_ready(which: str) -> str:
+    """Whether there is anything to claim."""
+    return f"SELECT EXISTS (SELECT 1 FROM jobs WHERE claimable AND {which} AND {LITE_ABLE})"
+
+
 def sqlite_claim(which: str, order: str) -> str:
     """The claim; the write lock is held, so that nobody else is picking."""
-    mine = "(SELECT value FROM json_each(:able))"
-    able = f"skill IN {mine} AND (machine IS NULL OR machine IN {mine})"
-    picked = f"{PICKED.format(which=which, able=able)} {order}"
+    picked = f"{PICKED.format(which=which, able=LITE_ABLE)} {order}"
     fence = "WITH fence AS (SELECT id FROM workers WHERE id = :worker)"
     return f"{fence}, picked AS ({picked}) {CLAIM.format(worker=':worker', now=LITE_NOW)}"
+
+
+def lite_check_alive(raw: sqlite3.Connection, worker: WorkerId) -> None:
+    """LeaseLost if the worker has no row."""
+    if raw.execute(ALIVE, (worker,)).fetchone() is None:
+        raise LeaseLost(f"worker {worker} was declared dead")
 
 
 class HotSqlite:
@@ -275,14 +288,13 @@ class HotSqlite:
         with translated():
             async with self.inner.write(lasting=lasting) as outer:
                 raw = outer.driver
-                if raw.execute(ALIVE, (worker,)).fetchone() is None:
-                    raise LeaseLost(f"worker {worker} was declared dead")
+                lite_check_alive(raw, worker)
                 yield raw
 
     async def claim(
         self, crew: Crew, tubes: Sequence[str], room: int, job: JobId | None
     ) -> Sequence[Row]:
-        """One statement."""
+        """One statement, after a look: whoever finds nothing has kept nobody from writing."""
         which, order = (
             "tube IN (SELECT value FROM json_each(:tubes))",
             IN_ORDER.format(room=":room"),
@@ -299,9 +311,19 @@ class HotSqlite:
             "room": room,
             "job": job,
         }
+        if not await self.ready(crew.id, sqlite_ready(which), values):
+            return []
         async with self.connection(crew.id, lasting=False) as raw:
             rows: list[Row] = raw.execute(sqlite_claim(which, order), values).fetchall()
             return rows
+
+    async def ready(self, worker: WorkerId, anything: str, values: dict[str, Any]) -> bool:
+        """Whether there is; LeaseLost for a worker that is not to claim at all."""
+        with translated():
+            async with self.inner.read() as outer:
+                raw = outer.driver
+                lite_check_alive(raw, worker)
+                return bool(raw.execute(anything, values).fetchone()[0])
 
     async def flush(
         self, worker: WorkerId, group: Sequence[Entry], *, again: bool = False

@@ -80,7 +80,7 @@ class SqlJournal:
 
     async def beat(self, worker: WorkerId) -> dict[WorkerId, int]:
         """One more beat; everybody's counters."""
-        async with self.database.write(worker, quiet=True) as connection:
+        async with self.database.write(worker, quiet=True, lasting=False) as connection:
             await connection.execute(
                 update(workers).where(workers.c.id == worker).values(beat=workers.c.beat + 1)
             )

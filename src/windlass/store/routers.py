@@ -55,7 +55,7 @@ class Routers:
     async def beat(self, id: RouterId, serves: int, *, quiet: bool) -> dict[RouterId, int]:
         """One more beat; everybody's counters, without this one's if it was taken for dead."""
         mine = update(routers).where(routers.c.id == id)
-        async with self.access.database.write(quiet=quiet) as connection:
+        async with self.access.database.write(quiet=quiet, lasting=False) as connection:
             await connection.execute(mine.values(beat=routers.c.beat + 1, serves=serves))
             rows = await connection.execute(select(routers.c.id, routers.c.beat))
             return {RouterId(row.id): row.beat for row in rows}

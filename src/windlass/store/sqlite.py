@@ -13,7 +13,6 @@ from typing import Any
 
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import CursorResult, Executable, create_engine, event
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import NullPool
 
 from windlass.errors import Transient
@@ -25,18 +24,28 @@ NAP = 0.001  # seconds between looks whether it is over; the first that looks ge
 
 
 class SqliteConnection:
-    """One transaction's connection."""
+    """A connection, in one transaction after the other.
+
+    They begin by the driver: what SQLAlchemy adds takes longer than many a transaction.
+    """
 
     dialect = "sqlite"
 
     def __init__(self, inner: SyncConnection) -> None:
         self.inner = inner
+        self.driver: sqlite3.Connection = inner.connection.driver_connection  # type: ignore[assignment]
 
-    @property
-    def driver(self) -> sqlite3.Connection:
-        """The driver's own connection, in the same transaction."""
-        raw: sqlite3.Connection = self.inner.connection.driver_connection  # type: ignore[assignment]
-        return raw
+    def commit(self) -> None:
+        """Until it is on the disk, if it is to be."""
+        self.ending().commit()
+
+    def rollback(self) -> None:
+        """Nothing was written."""
+        self.ending().rollback()
+
+    def ending(self) -> SyncConnection | sqlite3.Connection:
+        """Who is to end the transaction: SQLAlchemy, if it knows of it."""
+        return self.inner if self.inner.in_transaction() else self.driver
 
     async def execute(
         self, statement: Executable, values: dict[str, Any] | Rows | None = None
@@ -70,9 +79,12 @@ class Sqlite:
         event.listen(self.engine, "connect", prepare)
         self.disk = ThreadPoolExecutor(1, thread_name_prefix="sqlite")
         self.turn = asyncio.Lock()
-        self.writer: SyncConnection | None = None
-        self.watcher: SyncConnection | None = None
-        self.readers: list[SyncConnection] = []
+        self.writer: SqliteConnection | None = None
+        self.readers: list[SqliteConnection] = []
+
+    def connect(self) -> SqliteConnection:
+        """One more connection."""
+        return SqliteConnection(self.engine.connect())
 
     @asynccontextmanager
     async def write(self, *, lasting: bool = True) -> AsyncIterator[SqliteConnection]:
@@ -81,43 +93,44 @@ class Sqlite:
         One that is not `lasting` is on the disk only with the next that is.
         """
         async with self.turn:
-            inner = self.writer = self.writer or self.engine.connect()
-            inner.exec_driver_sql(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
-            await begin(inner)
+            connection = self.writer = self.writer or self.connect()
+            connection.driver.execute(f"PRAGMA synchronous={'FULL' if lasting else 'NORMAL'}")
+            await begin(connection.driver)
             try:
-                yield SqliteConnection(inner)
-                await self.commit(inner)
+                yield connection
+                await self.commit(connection)
             except BaseException:
-                inner.rollback()
+                connection.rollback()
                 raise
 
-    async def commit(self, inner: SyncConnection) -> None:
+    async def commit(self, connection: SqliteConnection) -> None:
         """Until it is on the disk; a cancelled caller waits too, so that the outcome is known."""
-        await to_its_end(asyncio.get_running_loop().run_in_executor(self.disk, inner.commit))
+        await to_its_end(asyncio.get_running_loop().run_in_executor(self.disk, connection.commit))
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[SqliteConnection]:
         """A snapshot."""
-        inner = self.readers.pop() if self.readers else self.engine.connect()
+        connection = self.readers.pop() if self.readers else self.connect()
         try:
-            inner.exec_driver_sql("BEGIN")
-            yield SqliteConnection(inner)
+            connection.driver.execute("BEGIN")
+            yield connection
         finally:
-            inner.rollback()
-            self.readers.append(inner)
+            connection.rollback()
+            self.readers.append(connection)
 
-    def data_version(self) -> int:
-        """A number that changes when any other connection has written; it is our connection's."""
-        inner = self.watcher = self.watcher or self.engine.connect()
-        found = SqliteConnection(inner).driver.execute("PRAGMA data_version").fetchone()
-        return int(found[0])
+    def data_version(self) -> int | None:
+        """A number that changes when somebody else has written; None while we do."""
+        if self.turn.locked():
+            return None
+        connection = self.writer = self.writer or self.connect()
+        return int(connection.driver.execute("PRAGMA data_version").fetchone()[0])
 
     async def close(self) -> None:
         """Close every connection."""
-        for one in (self.writer, self.watcher, *self.readers):
+        for one in (self.writer, *self.readers):
             if one is not None:
-                one.close()
-        self.writer, self.watcher, self.readers = None, None, []
+                one.inner.close()
+        self.writer, self.readers = None, []
         self.engine.dispose()
         self.disk.shutdown()
 
@@ -128,16 +141,15 @@ def prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
-async def begin(inner: SyncConnection) -> None:
+async def begin(driver: sqlite3.Connection) -> None:
     """Take the write lock, waiting for other processes."""
     loop = asyncio.get_running_loop()
     patience = loop.time() + PATIENCE
     while True:
         try:
-            inner.exec_driver_sql("BEGIN IMMEDIATE")
+            driver.execute("BEGIN IMMEDIATE")
             return
-        except OperationalError as error:
-            inner.rollback()
+        except sqlite3.OperationalError as error:
             if not is_busy(error):
                 raise
             if loop.time() > patience:
@@ -145,7 +157,6 @@ async def begin(inner: SyncConnection) -> None:
         await asyncio.sleep(NAP)
 
 
-def is_busy(error: OperationalError) -> bool:
+def is_busy(error: sqlite3.OperationalError) -> bool:
     """Whether SQLite says that somebody else writes."""
-    code = getattr(error.orig, "sqlite_errorcode", 0)
-    return (code & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return (error.sqlite_errorcode & 0xFF) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
