@@ -3,14 +3,27 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.model.applications import Application, AppState
 from windlass.model.ids import AppId, DomainId, ReleaseId, UserId
 from windlass.store.access import Access
 from windlass.store.database import now
+from windlass.store.query import Query
 from windlass.store.tables import applications, domains, holds, releases, secrets
+
+SELECT = (
+    select(applications, domains.c.name.label("domain_name"), domains.c.owner, holds.c.job)
+    .join(domains, domains.c.id == applications.c.domain)
+    .join(holds, holds.c.key == applications.c.hold)
+)
+APPLICATION = Query(SELECT.where(applications.c.id == bindparam("id")))
+NAMED = Query(
+    SELECT.where(
+        applications.c.domain == bindparam("domain"), applications.c.name == bindparam("name")
+    )
+)
 
 
 @dataclass(frozen=True)
@@ -47,16 +60,14 @@ class Applications:
 
     async def get(self, id: AppId) -> Application | None:
         """An application by id."""
-        return await self.one(applications.c.id == id)
+        async with self.access.read() as connection:
+            row = await APPLICATION.first(connection, id=id)
+        return application_of(row) if row else None
 
     async def find(self, domain: DomainId, name: str) -> Application | None:
         """An application by name."""
-        return await self.one((applications.c.domain == domain) & (applications.c.name == name))
-
-    async def one(self, which: ColumnElement[bool]) -> Application | None:
-        """The application that fits."""
         async with self.access.read() as connection:
-            row = (await connection.execute(SELECT.where(which))).first()
+            row = await NAMED.first(connection, domain=domain, name=name)
         return application_of(row) if row else None
 
     async def page(
@@ -145,13 +156,6 @@ class Applications:
         async with self.access.read() as connection:
             rows = await connection.execute(query.where(secrets.c.application == application))
             return {row.name: row.value for row in rows}
-
-
-SELECT = (
-    select(applications, domains.c.name.label("domain_name"), domains.c.owner, holds.c.job)
-    .join(domains, domains.c.id == applications.c.domain)
-    .join(holds, holds.c.key == applications.c.hold)
-)
 
 
 def application_of(row: Any) -> Application:

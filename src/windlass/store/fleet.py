@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Executable, delete, insert, select, update
+from sqlalchemy import Executable, bindparam, delete, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.exc import IntegrityError
 
@@ -15,8 +15,11 @@ from windlass.store.access import Access
 from windlass.store.connection import Connection
 from windlass.store.database import now
 from windlass.store.holding import shares
+from windlass.store.query import Query
 from windlass.store.routers import raise_version
 from windlass.store.tables import applications, gears, holds, instances
+
+GEAR = Query(select(gears).where(gears.c.id == bindparam("id")))
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ class Fleet:
     async def gear(self, id: GearId) -> Housed | None:
         """A gear by id."""
         async with self.access.read() as connection:
-            row = (await connection.execute(select(gears).where(gears.c.id == id))).first()
+            row = await GEAR.first(connection, id=id)
         return housed(row) if row else None
 
     async def gears(self, application: AppId) -> list[Housed]:
