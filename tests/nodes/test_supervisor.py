@@ -81,6 +81,16 @@ async def test_a_program_that_dies_is_started_again(supervisor, program):
     await running(supervisor, "router", but=pid)
 
 
+async def test_a_program_comes_without_the_others_being_read(supervisor, program, tmp_path):
+    other = replace(program, name="other", log=tmp_path / "other.log")
+    await supervisor.add(other)
+    pid = await running(supervisor, "other")
+    supervisor.spot.program("other").write_text("this is no configuration")
+    await supervisor.add(program)
+    await running(supervisor, "router")
+    assert await running(supervisor, "other") == pid
+
+
 async def test_programs_are_remembered_while_the_supervisor_is_down(supervisor, program, tmp_path):
     await supervisor.add(program)
     await told(tmp_path / "told", 'a "b" 100% #c ;d')

@@ -8,6 +8,7 @@ from xmlrpc.client import ServerProxy, Transport
 
 DEADLINE = 30.0  # seconds
 AWAY = (OSError, http.client.HTTPException)  # nobody listens, or they went away
+NOBODY = (ConnectionRefusedError, FileNotFoundError)  # listens: nothing was asked of anybody
 
 
 class UnixConnection(http.client.HTTPConnection):

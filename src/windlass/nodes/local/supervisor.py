@@ -20,9 +20,16 @@ from supervisor.xmlrpc import Faults
 from windlass.errors import Refused, Transient
 from windlass.nodes.local.files import in_thread, locked, write
 from windlass.nodes.local.processes import kill_group, started
-from windlass.nodes.local.rpc import AWAY, server
+from windlass.nodes.local.rpc import AWAY, NOBODY, server
 from windlass.nodes.local.sandbox import Launch, launcher
-from windlass.nodes.local.supervisor_config import RUNS, Spot, Status, daemon, program
+from windlass.nodes.local.supervisor_config import (
+    NAMESPACE,
+    RUNS,
+    Spot,
+    Status,
+    daemon,
+    program,
+)
 
 T = TypeVar("T")
 DAEMON = "windlass.nodes.local.supervisord"  # run by a Python of its own, and not imported here
@@ -74,10 +81,10 @@ class Supervisor:
 
     async def add(self, program: Program) -> None:
         """Run this program from now on; one of the same name that differs is replaced."""
-        await self.ensure()
         if await self.off(self.differs, program):
             await self.remove(program.name)
-        await self.off(self.introduce, program)
+        if not await self.off(self.introduce, program):
+            await self.ensure()  # it begins with what it finds
 
     async def remove(self, name: str) -> None:
         """Stop the program, first kindly, and forget it."""
@@ -169,9 +176,7 @@ class Supervisor:
 
     def begin(self) -> None:
         """Start the daemon under a lock, so that two who want it start one."""
-        self.spot.check()
-        self.spot.programs.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self.spot.socket.parent.mkdir(parents=True, exist_ok=True)
+        self.spot.make()
         with locked(self.spot.lock):
             if self.pid() is not None:
                 return
@@ -207,29 +212,21 @@ class Supervisor:
         except FileNotFoundError:
             return False
 
-    def introduce(self, wanted: Program) -> None:
-        """Write the program's files and let the supervisor start it."""
-        command = launcher(str(self.spot.record(wanted.name)))
-        text = program(
-            wanted.name, shlex.join(command), wanted.log, wanted.autorestart, wanted.stop_seconds
-        )
-        with locked(self.spot.lock), server(self.spot.socket) as rpc:
-            write(self.spot.record(wanted.name), wanted.record())
-            write(self.spot.program(wanted.name), text)
-            rpc.supervisor.reloadConfig()
-            minding((Faults.ALREADY_ADDED,), rpc.supervisor.addProcessGroup, wanted.name)
-            # It starts by itself when it is new; one that was there may have been stopped.
+    def introduce(self, wanted: Program) -> bool:
+        """Write the program's files and let the supervisor start it; false where none runs."""
+        name, file = wanted.name, self.spot.program(wanted.name)
+        command = shlex.join(launcher(str(self.spot.record(name))))
+        self.spot.make()
+        with locked(self.spot.lock):
+            write(self.spot.record(name), wanted.record())
+            write(file, program(name, command, wanted.log, wanted.autorestart, wanted.stop_seconds))
             fine = (Faults.ALREADY_STARTED, Faults.SPAWN_ERROR, Faults.ABNORMAL_TERMINATION)
-            minding(fine, rpc.supervisor.startProcess, wanted.name, False)
+            return self.tell(f"{NAMESPACE}.run", name, str(file), fine=fine)
 
     def stop(self, name: str) -> None:
-        """Begin to stop a program."""
-        with server(self.spot.socket) as rpc:
-            fine = (Faults.BAD_NAME, Faults.NOT_RUNNING)
-            try:
-                minding(fine, rpc.supervisor.stopProcess, name, False)
-            except AWAY:
-                return  # what does not run has no programs that do
+        """Begin to stop a program; what does not run has no programs that do."""
+        fine = (Faults.BAD_NAME, Faults.NOT_RUNNING)
+        self.tell("supervisor.stopProcess", name, False, fine=fine)
 
     def forget(self, name: str) -> None:
         """Remove a stopped program's files, and the program."""
@@ -238,11 +235,7 @@ class Supervisor:
         with locked(self.spot.lock):
             self.spot.program(name).unlink(missing_ok=True)
             self.spot.record(name).unlink(missing_ok=True)
-            if self.pid() is None:
-                return
-            with server(self.spot.socket) as rpc:
-                rpc.supervisor.reloadConfig()
-                minding((Faults.BAD_NAME,), rpc.supervisor.removeProcessGroup, name)
+            self.tell("supervisor.removeProcessGroup", name, fine=(Faults.BAD_NAME,))
 
     def look(self) -> dict[str, Status]:
         """What the supervisor says of its programs."""
@@ -257,16 +250,19 @@ class Supervisor:
 
     def end(self) -> None:
         """Tell it to stop everything."""
-        with server(self.spot.socket) as rpc:
-            minding((Faults.SHUTDOWN_STATE,), rpc.supervisor.shutdown)
+        self.tell("supervisor.shutdown", fine=(Faults.SHUTDOWN_STATE,))
 
-
-def minding(fine: tuple[int, ...], call: Callable[..., Any], *args: Any) -> None:
-    """Call, and take these faults for success."""
-    try:
-        call(*args)
-    except Fault as fault:
-        if fault.faultCode == Faults.SHUTDOWN_STATE:
-            raise Transient("the supervisor of the gears is stopping") from None
-        if fault.faultCode not in fine:
+    def tell(self, call: str, *params: Any, fine: tuple[int, ...] = ()) -> bool:
+        """Have it do this, where these faults are as good; false where no supervisor runs."""
+        try:
+            with server(self.spot.socket) as rpc:
+                getattr(rpc, call)(*params)
+        except NOBODY:
+            return False
+        except Fault as fault:
+            if fault.faultCode in fine:
+                return True
+            if fault.faultCode == Faults.SHUTDOWN_STATE:
+                raise Transient("the supervisor of the gears is stopping") from None
             raise Refused(f"the supervisor of the gears refuses: {fault.faultString}") from None
+        return True

@@ -12,6 +12,7 @@ CLOSED = 3  # files that supervisord closes one by one for a child: all others d
 STARTING, RUNNING, BACKOFF, STOPPING = 10, 20, 30, 40
 EXITED, FATAL = 100, 200
 RUNS = (STARTING, RUNNING, BACKOFF, STOPPING)  # also between two tries
+NAMESPACE = "programs"  # of the calls that we have added to supervisord's own
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,200}")
 
 
@@ -54,6 +55,12 @@ class Spot:
         """What the program's launcher is to become."""
         return self.programs / f"{named(name)}.json"
 
+    def make(self) -> None:
+        """The folders that this needs."""
+        self.check()
+        self.programs.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.socket.parent.mkdir(parents=True, exist_ok=True)
+
     def check(self) -> None:
         """Refused if the socket's path is longer than the kernel takes."""
         if len(os.fsencode(self.socket)) > SOCKET_PATH:
@@ -88,6 +95,9 @@ minfds={CLOSED}
 {user}
 [rpcinterface:supervisor]
 supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[rpcinterface:{NAMESPACE}]
+supervisor.rpcinterface_factory=windlass.nodes.local.programs:Programs
 
 [include]
 files=programs/*.conf
