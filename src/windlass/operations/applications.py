@@ -79,13 +79,14 @@ class CreateApplication(Operation[Broker]):
         yield PublishVariables(self.application, gear)
         yield InstallCartridge(gear, self.cartridge)
         yield BuildRelease(self.application, gear, self.cartridge, release, uploaded=False)
-        activation = ActivateRelease(self.application, gear, release, before=None)
-        *risen, switch = rise(self.application, [gear], release, (), meanwhile=[activation])
+        meanwhile = (
+            ActivateRelease(self.application, gear, release, before=None),
+            OpenRoute(self.application, host_of(self.name, domain.name, world.apps_domain)),
+        )
+        *risen, switch = rise(self.application, [gear], release, (), meanwhile=meanwhile)
         for stage in risen:
             yield stage
-        host = host_of(self.name, domain.name, world.apps_domain)
-        started = NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
-        yield *switch, OpenRoute(self.application, host), started
+        yield *switch, NoteState(self.application, AppState.STARTED, before=AppState.CREATING)
 
 
 @dataclass(frozen=True)
