@@ -182,7 +182,8 @@ PROBES = {
     "it has a temporary folder of its own": "[ -z $(ls -A /tmp) ] && touch /tmp/x",
     "it sees no other process": "[ $(ls /proc | grep -c '^[0-9]') -lt 8 ]",
     "it sees no other home": "[ $(ls /home) = gear ] && [ ! -e /root ] && [ ! -e /var/lib ]",
-    "it has a name": "[ $(id -un) = gear ] && [ $(id -u) != 0 ]",
+    "it has a name": "[ $(id -un) = gear ] && [ $(id -gn) = gear ] && [ $(id -u) != 0 ]",
+    "it has that from nobody else": "[ $(wc -l </etc/passwd) = 3 ] && ! echo x >>/etc/passwd",
     "it has none of our environment": "[ -z ${WINDLASS_TEST_SECRET:-} ]",
     "it reads the operator's build variables": '[ "$PIP_TEST" = yes ]',
 }

@@ -14,7 +14,7 @@ from windlass.model.ids import ReleaseId
 from windlass.model.sizes import MIB
 from windlass.nodes.local.commands import Ended, launch, must
 from windlass.nodes.local.fence import Held
-from windlass.nodes.local.files import in_thread
+from windlass.nodes.local.files import in_thread, link
 from windlass.nodes.local.ground import Gate
 from windlass.nodes.local.homes import delete, release_bind
 from windlass.nodes.local.layout import Home
@@ -166,10 +166,7 @@ def activate(home: Home, release: ReleaseId | None) -> None:
         return home.current.unlink(missing_ok=True)
     if not home.release(release).is_dir():
         raise Refused(f"release {release} was not built in this gear")
-    link = home.folder / ".current.new"
-    link.unlink(missing_ok=True)
-    link.symlink_to(home.release(release).relative_to(home.folder))
-    link.replace(home.current)
+    link(home.current, home.release(release).relative_to(home.folder))
 
 
 def releases(home: Home) -> frozenset[ReleaseId]:

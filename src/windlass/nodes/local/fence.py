@@ -77,7 +77,7 @@ class Fence:
                 raise LeaseLost(f"a later lease than job {by.job} has worked on gear {gear}")
             if by.order > tuple(record["order"]):
                 kill_all(record["groups"])
-                write_json(self.path(gear), {"order": by.order, "groups": []})
+                self.write(gear, {"order": by.order, "groups": []})
 
     def note(self, gear: GearId, by: Lease, groups: list[Any]) -> None:
         """Replace the record of what this lease has started, after killing what else it names."""
@@ -87,11 +87,15 @@ class Fence:
                 raise LeaseLost(f"a later lease than job {by.job} has worked on gear {gear}")
             kill_all(record["groups"])
             if record != (now := {"order": list(by.order), "groups": groups}):
-                write_json(self.path(gear), now)
+                self.write(gear, now)
 
     def record(self, gear: GearId) -> Any:
         """The highest lease and its process groups."""
         return read_json(self.path(gear)) or {"order": [0, 0], "groups": []}
+
+    def write(self, gear: GearId, record: Any) -> None:
+        """Replace that; with its power this machine loses all those whom it keeps out."""
+        write_json(self.path(gear), record, lasting=False)
 
     def path(self, gear: GearId) -> Path:
         """The record's file."""

@@ -16,31 +16,42 @@ T = TypeVar("T")
 PATIENCE = 30.0  # seconds that a cancelled call waits for its thread
 
 
-def write(path: Path, text: str, mode: int = 0o600) -> None:
+def write(path: Path, text: str, mode: int = 0o600, *, lasting: bool = True) -> None:
     """Replace a file by a new one; a crash leaves the old or the new.
 
-    Two who write the same file hold a lock, so that one name will do for the new one.
+    Two who write the same file hold a lock, so that one name will do for the new one. What is not
+    `lasting` does not wait for the disk: a loss of power may leave it empty.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
     with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as file:
         file.write(os.fsencode(text))
         file.flush()
-        os.fsync(file.fileno())
+        if lasting:
+            os.fsync(file.fileno())
     fresh.replace(path)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
     """Replace a file by a value as JSON."""
-    write(path, json.dumps(value, sort_keys=True))
+    write(path, json.dumps(value, sort_keys=True), lasting=lasting)
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds, or None where there is none."""
+    """What a JSON file holds, or None where there is none, or an empty one."""
     try:
-        return json.loads(path.read_text())
+        text = path.read_text()
     except (FileNotFoundError, NotADirectoryError):
         return None
+    return json.loads(text) if text else None
+
+
+def link(path: Path, target: Path | str) -> None:
+    """Point a link elsewhere; a crash leaves the old or the new, without a wait for the disk."""
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(path)
 
 
 @contextmanager

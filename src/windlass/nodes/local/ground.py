@@ -3,7 +3,7 @@
 import hashlib
 import os
 from collections.abc import Mapping
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,7 @@ from windlass.nodes.local.sandbox import (
     arguments,
     find_bwrap,
     limits,
+    names,
     probe,
 )
 from windlass.nodes.setting import NodeSetting
@@ -41,6 +42,7 @@ class Ground:
     layout: Layout
     as_root: bool = field(default_factory=lambda: os.geteuid() == 0)
     sandbox: tuple[str, tuple[str, ...]] | None = None  # bubblewrap and its arguments, once tried
+    expecting: Future[None] | None = None  # that a program begins, in a thread
 
     @property
     def id(self) -> str:
@@ -82,6 +84,11 @@ class Ground:
             keep_resolvers(self.layout.resolvers)
         if self.cgroups is not None:
             self.cgroups.prepare()
+
+    def expect(self) -> None:
+        """A gear's program may begin soon: who has begun to wait for the kernel does so for all."""
+        if self.cgroups is not None and (self.expecting is None or self.expecting.done()):
+            self.expecting = self.pool.submit(self.cgroups.expect)
 
     def home(self, gear: GearId) -> Home:
         """A gear's home, there or not."""
@@ -184,6 +191,7 @@ class Gate:
             program=confined[0] if confined else None,
             bwrap=(*confined[1], *session) if confined else None,
             binds=(*self.always(), *binds) if confined else (),
+            files=names(self.place.uid, os.getgid() if uid is None else uid) if confined else {},
             limits=limits(self.size, own_group=cgroups is not None, own_uid=uid is not None),
             processes=None if ground.as_root or not confined else self.size.processes,
             groups=tuple(cgroups.doors(self.gear)) if cgroups else (),
@@ -207,7 +215,5 @@ class Gate:
             Bind(str(home.root), f"{INSIDE}/app-root", writable=True),
             Bind(str(home.cartridges), f"{INSIDE}/cartridges"),
             Bind(str(self.ground.layout.shared), SHARED),
-            Bind(str(home.etc / "passwd"), "/etc/passwd"),
-            Bind(str(home.etc / "group"), "/etc/group"),
             *resolvers,
         )

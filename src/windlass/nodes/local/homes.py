@@ -15,7 +15,7 @@ from windlass.model.sizes import size_of
 from windlass.nodes.local import disks
 from windlass.nodes.local.commands import launch, must
 from windlass.nodes.local.fence import Held
-from windlass.nodes.local.files import in_thread, read_json, write, write_json
+from windlass.nodes.local.files import in_thread, link, read_json, write, write_json
 from windlass.nodes.local.ground import FIRST_UID, HOST, Gate, Ground
 from windlass.nodes.local.launch import Record
 from windlass.nodes.local.layout import Home
@@ -30,14 +30,13 @@ def make(ground: Ground, gear: Gear) -> Place:
     uid = FIRST_UID + gear.slot if ground.as_root else os.getuid()
     gid = uid if ground.as_root else os.getgid()
     home.folder.mkdir(exist_ok=True)
-    write(home.slot, str(gear.slot))
-    with ThreadPoolExecutor(1) as hand:  # side by side: each waits for programs and the disk
+    link(home.slot, str(gear.slot))
+    with ThreadPoolExecutor(1) as hand:  # side by side: each waits for programs
         network = hand.submit(connect, ground, gear)
-        beside = hand.submit(lay_out, home, uid, gid)
         furnish(ground, gear)
-        for done in (network, beside):
-            done.result()
-    home.deployments.mkdir(exist_ok=True)
+        network.result()
+    for folder in (home.cartridges, home.instances, home.logs, home.deployments):
+        folder.mkdir(exist_ok=True)
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
     give(ground, home.folder, 0, gid, 0o750)
     give(ground, home.instances, 0, 0, 0o700)
@@ -46,13 +45,6 @@ def make(ground: Ground, gear: Gear) -> Place:
     address = address_of(ground, gear.slot)
     write_json(home.place, {"uid": uid, "address": address, "size": gear.size.name})
     return Place(address, uid)
-
-
-def lay_out(home: Home, uid: int, gid: int) -> None:
-    """What lies beside the gear's disk."""
-    for folder in (home.cartridges, home.instances, home.logs, home.etc):
-        folder.mkdir(exist_ok=True)
-    names(home, uid, gid)
 
 
 def address_of(ground: Ground, slot: int) -> str:
@@ -107,7 +99,7 @@ def fall(ground: Ground, gear: GearId) -> None:
 def slot_of(home: Home) -> int | None:
     """The gear's number, if there ever was such a gear."""
     try:
-        return int(home.slot.read_text())
+        return int(str(home.slot.readlink()))
     except FileNotFoundError:
         return None
 
@@ -138,19 +130,6 @@ def give(ground: Ground, folder: Path, uid: int, gid: int, mode: int) -> None:
     folder.chmod(mode)
     if ground.as_root:
         os.chown(folder, uid, gid, follow_symlinks=False)
-
-
-def names(home: Home, uid: int, gid: int) -> None:
-    """The gear's user has a name, as many programs want it."""
-    shell = f"gear:x:{uid}:{gid}:gear:{INSIDE}/app-root:/bin/sh\n"
-    root = "root:x:0:0:root:/root:/usr/sbin/nologin\n"
-    write(home.etc / "passwd", root + shell + nobody(":/nonexistent:/usr/sbin/nologin"), 0o644)
-    write(home.etc / "group", f"root:x:0:\ngear:x:{gid}:\nnogroup:x:65534:\n", 0o644)
-
-
-def nobody(rest: str) -> str:
-    """What a user namespace shows for everybody else."""
-    return f"nobody:x:65534:65534:nobody{rest}\n"
 
 
 async def delete(held: Held, *paths: Path) -> None:

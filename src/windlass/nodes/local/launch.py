@@ -212,18 +212,26 @@ def enter(record: Record, binds: list[Bind], env: dict[str, str], runs: "int | N
         args += ["--json-status-fd", str(runs)]
     for bind in binds:
         args += [bind.how, bind.source, bind.target]
+    for path, text in record.pairs("file"):
+        args += ["--ro-bind-data", str(held(text)), path]
     args += ["--remount-ro", "/", "--chdir", record.all("directory")[0], "--clearenv"]
     for name, value in env.items():
         args += ["--setenv", name, value]
-    told = os.memfd_create("args", 0)
-    os.write(told, b"".join(os.fsencode(one) + b"\0" for one in args))
-    os.lseek(told, 0, os.SEEK_SET)
+    told = held("".join(f"{one}\0" for one in args))
     # The supervisor signals the whole process group. bubblewrap itself must stay, or the
     # program would be killed with it instead of ending in its own time.
     libc().signal(SIGTERM, SIG_IGN)
     first = ["/usr/bin/env", "--default-signal=TERM", *fewer(record.one("processes"))]
     argv = ["bwrap", "--args", str(told), "--", *first, *record.all("argv")]
     os.execve(record.all("program")[0], argv, {})
+
+
+def held(text: str) -> int:
+    """A file in memory with this text, open for the program that we become."""
+    file = os.memfd_create("held", 0)
+    os.write(file, os.fsencode(text))
+    os.lseek(file, 0, os.SEEK_SET)
+    return file
 
 
 if __name__ == "__main__":

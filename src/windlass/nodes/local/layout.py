@@ -34,7 +34,7 @@ class Home:
 
     @property
     def slot(self) -> Path:
-        """Written first: the gear's number, which tells what else there may be of it."""
+        """Made first: a link to the gear's number, which tells what else there may be of it."""
         return self.folder / "slot"
 
     @property
@@ -65,7 +65,7 @@ class Home:
     @property
     def cartridges(self) -> Path:
         """Copies of what was installed, so that an upgrade of windlass changes no gear."""
-        return self.folder / "cartridges"
+        return self.disk / "cartridges"
 
     @property
     def instances(self) -> Path:
@@ -76,11 +76,6 @@ class Home:
     def logs(self) -> Path:
         """What instances have written."""
         return self.folder / "logs"
-
-    @property
-    def etc(self) -> Path:
-        """The gear's own /etc/passwd and /etc/group."""
-        return self.folder / "etc"
 
     @property
     def variables(self) -> Path:

@@ -220,6 +220,7 @@ class LocalNode:
             if place is None:
                 raise Refused(f"there is no gear {gear.id} on this node")
             await self.ground.ready()
+            self.ground.expect()
             await in_thread(self.pool, homes.stand, self.ground, gear)
             with disks.room(self.ground.home(gear.id), gear.size):
                 yield held, Gate(self.ground, gear, place)

@@ -55,6 +55,7 @@ class Launch:
     program: str | None = None  # bubblewrap itself
     bwrap: tuple[str, ...] | None = None
     binds: tuple[Bind, ...] = ()
+    files: Mapping[str, str] = field(default_factory=dict)  # what the program reads at these paths
     limits: Mapping[str, int] = field(default_factory=dict)
     variables: str | None = None  # the file with the gear's variables
     runs: str | None = None  # a file that gets a line with every start and every exit status
@@ -74,6 +75,7 @@ class Launch:
             ("argv", self.argv),
             ("bwrap", self.bwrap or ()),
             ("env", [f"{key}={value}" for key, value in sorted(self.env.items())]),
+            ("file", [f"{path}={text}" for path, text in sorted(self.files.items())]),
             ("limit", [f"{key}={value}" for key, value in sorted(self.limits.items())]),
             ("group", self.groups),
             ("foreign", self.foreign),
@@ -120,6 +122,15 @@ def arguments(namespaces: tuple[str, ...]) -> tuple[str, ...]:
         if (path := f"/etc/{name}") and Path(path).exists():
             args += ["--ro-bind", path, path]
     return (*args, "--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", INSIDE)
+
+
+def names(uid: int, gid: int) -> dict[str, str]:
+    """The gear's user has a name, as many programs want it, and so has everybody else."""
+    root = "root:x:0:0:root:/root:/usr/sbin/nologin\n"
+    gear = f"gear:x:{uid}:{gid}:gear:{INSIDE}/app-root:/bin/sh\n"
+    nobody = "nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n"
+    groups = f"root:x:0:\ngear:x:{gid}:\nnogroup:x:65534:\n"
+    return {"/etc/passwd": root + gear + nobody, "/etc/group": groups}
 
 
 def find_bwrap() -> str:
