@@ -43,7 +43,7 @@ async def test_a_stopped_application_gets_503_with_its_name(gateway, serve):
     async with gateway.ask(headers=HTML) as response:
         assert response.status == 503
         assert int(response.headers["Retry-After"]) > 0
-        assert "blog is stopped" in await response.text()
+        assert "blog does not run" in await response.text()
 
 
 async def test_a_name_is_escaped(gateway, routes):

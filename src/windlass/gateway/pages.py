@@ -47,11 +47,12 @@ def unknown(request: web.BaseRequest, host: str) -> web.Response:
 
 
 def stopped(request: web.BaseRequest, application: str) -> web.Response:
-    """503: the application exists and does not run."""
+    """503: the application exists and does not run, or does not yet."""
     text = (
-        f"The application {application} is here, but it does not run now. Its owner can start it."
+        f"The application {application} is here, but it does not run now. If it is new, try again "
+        "shortly; otherwise its owner can start it."
     )
-    return _page(request, 503, f"{application} is stopped", text, retry_after=LATER)
+    return _page(request, 503, f"{application} does not run", text, retry_after=LATER)
 
 
 def not_ready(request: web.BaseRequest) -> web.Response:

@@ -12,7 +12,7 @@ class Route:
     """A host name, and who answers there; an application that is stopped has no addresses."""
 
     host: str
-    application: str  # its name, for the page that says it is stopped
+    application: str  # its name, for the page that says it does not run
     addresses: tuple[str, ...] = ()  # host:port each
 
 
