@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from windlass.errors import OverLimit, Taken
@@ -12,9 +12,17 @@ from windlass.model.accounts import Token, User
 from windlass.model.ids import UserId, new_id
 from windlass.store.access import Access
 from windlass.store.database import now
+from windlass.store.query import Query
 from windlass.store.tables import tokens, users
 
 MOST_TOKENS = 100  # of a user, alive
+USER = Query(select(users).where(users.c.id == bindparam("id")))
+CALLED = Query(select(users).where(users.c.login == bindparam("login")))
+BEARER = Query(
+    select(users, tokens.c.scope, tokens.c.expires)
+    .join(tokens, tokens.c.user == users.c.id)
+    .where(tokens.c.digest == bindparam("digest"), tokens.c.expires > now())
+)
 
 
 @dataclass(frozen=True)
@@ -52,13 +60,13 @@ class Accounts:
     async def find(self, login: str) -> tuple[User, str] | None:
         """A user by login, with the hash of the password."""
         async with self.access.read() as connection:
-            row = (await connection.execute(select(users).where(users.c.login == login))).first()
+            row = await CALLED.first(connection, login=login)
         return (user_of(row), row.password) if row else None
 
     async def get(self, id: UserId) -> User | None:
         """A user by id."""
         async with self.access.read() as connection:
-            row = (await connection.execute(select(users).where(users.c.id == id))).first()
+            row = await USER.first(connection, id=id)
         return user_of(row) if row else None
 
     async def set_password(self, id: UserId, password_hash: str) -> None:
@@ -97,13 +105,8 @@ class Accounts:
 
     async def bearer(self, digest: bytes) -> SignedIn | None:
         """Whose token this is, while it is valid."""
-        query = (
-            select(users, tokens.c.scope, tokens.c.expires)
-            .join(tokens, tokens.c.user == users.c.id)
-            .where(tokens.c.digest == digest, tokens.c.expires > now())
-        )
         async with self.access.read() as connection:
-            row = (await connection.execute(query)).first()
+            row = await BEARER.first(connection, digest=digest)
         return SignedIn(user_of(row), row.scope, row.expires) if row else None
 
     async def tokens(self, user: UserId) -> list[Token]:
@@ -122,9 +125,8 @@ class Accounts:
 
 def user_of(row: Any) -> User:
     """A user from the row."""
-    return User(
-        UserId(row.id), row.login, row.admin, row.most_domains, row.most_gears, row.most_storage
-    )
+    limits = (row.most_domains, row.most_gears, row.most_storage)
+    return User(UserId(row.id), row.login, bool(row.admin), *limits)
 
 
 def token_of(row: Any) -> Token:

@@ -19,7 +19,7 @@ SELECT = (
     .join(holds, holds.c.key == applications.c.hold)
 )
 APPLICATION = Query(SELECT.where(applications.c.id == bindparam("id")))
-NAMED = Query(
+CALLED = Query(
     SELECT.where(
         applications.c.domain == bindparam("domain"), applications.c.name == bindparam("name")
     )
@@ -67,7 +67,7 @@ class Applications:
     async def find(self, domain: DomainId, name: str) -> Application | None:
         """An application by name."""
         async with self.access.read() as connection:
-            row = await NAMED.first(connection, domain=domain, name=name)
+            row = await CALLED.first(connection, domain=domain, name=name)
         return application_of(row) if row else None
 
     async def page(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 
 from windlass.engine.operation import Hold
 from windlass.errors import Conflict, Taken
@@ -13,7 +13,11 @@ from windlass.store import line
 from windlass.store.access import Access
 from windlass.store.database import now
 from windlass.store.holding import hold
+from windlass.store.query import Query
 from windlass.store.tables import applications, domains, holds
+
+DOMAIN = Query(select(domains).where(domains.c.id == bindparam("id")))
+CALLED = Query(select(domains).where(domains.c.name == bindparam("name")))
 
 
 class Domains:
@@ -39,16 +43,14 @@ class Domains:
 
     async def find(self, name: str) -> Domain | None:
         """A domain by name."""
-        return await self.one(domains.c.name == name)
+        async with self.access.read() as connection:
+            row = await CALLED.first(connection, name=name)
+        return domain_of(row) if row else None
 
     async def get(self, id: DomainId) -> Domain | None:
         """A domain by id."""
-        return await self.one(domains.c.id == id)
-
-    async def one(self, which: ColumnElement[bool]) -> Domain | None:
-        """The domain that fits."""
         async with self.access.read() as connection:
-            row = (await connection.execute(select(domains).where(which))).first()
+            row = await DOMAIN.first(connection, id=id)
         return domain_of(row) if row else None
 
     async def page(self, owner: UserId | None, after: str, limit: int) -> list[tuple[Domain, int]]:

@@ -12,8 +12,12 @@ from windlass.errors import OverLimit, Taken
 from windlass.model.ids import GearId
 from windlass.store import line
 from windlass.store.connection import Connection
+from windlass.store.prepared import Prepared
 from windlass.store.tables import holds, jobs
 
+HOLD = Prepared(
+    upsert(holds).on_conflict_do_nothing(index_elements=[holds.c.key]).returning(holds.c.key)
+)
 GEARS, STORAGE = "gears", "storage"  # kinds of holds; their keys say which gear's they are
 
 
@@ -32,18 +36,15 @@ async def hold(connection: Connection, job: JobId | None, wanted: Collection[Hol
         await connection.execute(mine.values(awaited=True))  # its end must look after them
     await check_limits(connection, wanted)
     for one in sorted(wanted, key=lambda hold: hold.key):
-        row = upsert(holds).values(
-            key=one.key,
-            resource=one.resource,
-            kind=one.kind,
-            owner=one.owner,
-            amount=one.amount,
-            job=job,
-        )
-        done = await connection.execute(
-            row.on_conflict_do_nothing(index_elements=[holds.c.key]).returning(holds.c.key)
-        )
-        if done.first() is None:
+        row = {
+            "key": one.key,
+            "resource": one.resource,
+            "kind": one.kind,
+            "owner": one.owner,
+            "amount": one.amount,
+            "job": job,
+        }
+        if not await connection.fetch(HOLD, row):
             raise Taken(f"{one.key.partition(':')[2]} is taken already")
 
 

@@ -101,9 +101,7 @@ def check_room(line: Collection[Placed]) -> None:
         raise TooMany(f"{len(line)} jobs wait for the same thing; ask again when some have ended")
 
 
-STAND = Prepared(
-    insert(scopes).values({name: bindparam(name) for name in scopes.columns.keys()})  # noqa: SIM118
-)
+STAND = Prepared(insert(scopes))
 
 
 async def join(connection: Connection, job: JobId, scope: Scope) -> None:
