@@ -1,6 +1,7 @@
 """The life of `up`: what dies with it, what outlives it, and what the next one completes."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -80,6 +81,21 @@ def test_a_worker_that_dies_is_started_again():
             lambda: standing_of(installation).children.get("worker-1") not in (None, first)
         )
         assert "worker-1" in installation.run_command(*installation.tool("windlassd"), "status")
+
+
+def test_a_supervisor_that_dies_is_started_again_with_all_that_ran(fresh):
+    fresh.start()
+    fresh.wait_until(fresh.answers)
+    assert fresh.data
+    written = fresh.data / "supervisor" / "supervisord.pid"
+    first = int(written.read_text())
+    os.kill(first, signal.SIGKILL)
+    fresh.wait_until(lambda: written.exists() and written.read_text().strip() != str(first))
+    fresh.wait_until(fresh.answers)
+    status = fresh.run_command(*fresh.tool("windlassd"), "status")
+    for part in ("supervisor", "router"):
+        assert re.search(rf"^{part} +runs", status, re.MULTILINE)
+    assert "it is started again" in fresh.log()
 
 
 def test_a_password_of_ones_own_is_kept_nowhere_and_told_to_nobody():

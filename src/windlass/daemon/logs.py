@@ -1,7 +1,9 @@
 """The daemon's log: key=value lines on stderr, whoever writes them."""
 
+import contextlib
 import logging
 import sys
+from typing import Any
 
 import structlog
 
@@ -15,16 +17,34 @@ LINE = structlog.processors.LogfmtRenderer(
 )
 
 
+class Stderr:
+    """Where lines go, as long as anybody reads them: for want of a reader no work is to fail.
+
+    The router's is a pipe to supervisord, which may be killed.
+    """
+
+    def write(self, text: str) -> None:
+        """Write, or let it be."""
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+
+    def flush(self) -> None:
+        """The same."""
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+
+
 def start_logging(process: str) -> None:
     """Send structlog's and the standard library's lines to stderr, with the process's name."""
     structlog.contextvars.bind_contextvars(process=process)
+    stderr: Any = Stderr()
     structlog.configure(
         processors=[*SHARED, structlog.processors.format_exc_info, LINE],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        logger_factory=structlog.PrintLoggerFactory(stderr),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=SHARED,

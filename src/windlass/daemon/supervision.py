@@ -1,5 +1,7 @@
 """What outlives `up`: the supervisor, the router and the applications' instances."""
 
+import asyncio
+import contextlib
 import os
 import sys
 from importlib.metadata import version
@@ -7,13 +9,16 @@ from pathlib import Path
 
 from windlass.daemon.family import daemon_command
 from windlass.daemon.options import environment_of
+from windlass.daemon.say import warn
 from windlass.daemon.standing import Standing
+from windlass.errors import Transient
 from windlass.folders import run_folder
 from windlass.nodes.local.supervisor import Program, Supervisor
 from windlass.nodes.local.supervisor_config import RUNNING, STARTING, Status
 from windlass.settings import Settings
 
 ROUTER = "router"
+LOOK = 2.0  # seconds between looks whether the supervisor is there
 DRAIN = 35  # seconds that the router has to finish what is in flight
 
 
@@ -25,6 +30,17 @@ def supervisor_of(settings: Settings) -> Supervisor:
 async def start(settings: Settings) -> None:
     """Have the supervisor run, and the router as it should be now."""
     await supervisor_of(settings).add(router_program(settings))
+
+
+async def keep(settings: Settings) -> None:
+    """Start the supervisor again when it has died, and the router and the instances with it."""
+    supervisor = supervisor_of(settings)
+    while True:
+        await asyncio.sleep(LOOK)
+        with contextlib.suppress(Transient):
+            if await supervisor.gone():
+                warn("the supervisor of the gears has died; it is started again")
+                await start(settings)
 
 
 def router_program(settings: Settings) -> Program:

@@ -107,7 +107,12 @@ async def stay(standing: Standing, stop: Stop, password: str | None) -> None:
 
         family = Family(verbs(settings), {**os.environ, **environment_of(settings)}, out, changed)
         try:
-            await first_of(stop.asked.wait(), family.keep(), live(settings, password))
+            await first_of(
+                stop.asked.wait(),
+                family.keep(),
+                supervision.keep(settings),
+                live(settings, password),
+            )
         finally:
             await farewell(family, stop)
 

@@ -75,6 +75,10 @@ class Supervisor:
         """Whether it answers."""
         return await self.off(self.pid) is not None
 
+    async def gone(self) -> bool:
+        """Whether there is none; one that is slow to answer is there."""
+        return not await self.off(self.tell, "supervisor.getPID")
+
     async def ensure(self) -> None:
         """Start it, and with it the programs that it knows, unless it runs."""
         await self.off(self.begin)
