@@ -1,6 +1,6 @@
-"""Files that are there as a whole, and those that a loss of power leaves empty."""
+"""Files, links and folders that are there as a whole or not at all."""
 
-from windlass.nodes.local.files import link, read_json, write_json
+from windlass.nodes.local.files import link, read_json, whole, write_json
 
 
 def test_a_value_is_replaced_and_nothing_is_left_beside_it(tmp_path):
@@ -11,12 +11,17 @@ def test_a_value_is_replaced_and_nothing_is_left_beside_it(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 
 
-def test_what_is_not_there_or_empty_is_nothing(tmp_path):
+def test_what_is_not_there_is_nothing(tmp_path):
     assert read_json(tmp_path / "x.json") is None
-    assert read_json(tmp_path / "x.json" / "y.json") is None
     (tmp_path / "x.json").touch()
-    assert read_json(tmp_path / "x.json") is None
     assert read_json(tmp_path / "x.json" / "y.json") is None
+
+
+def test_names_of_what_is_whole(tmp_path):
+    assert whole(tmp_path / "none") == []
+    for name in ("a", "b", ".c.new"):
+        (tmp_path / name).mkdir()
+    assert sorted(whole(tmp_path)) == ["a", "b"]
 
 
 def test_a_link_is_replaced_whatever_was_left_by_who_was_killed(tmp_path):

@@ -14,6 +14,7 @@ import pytest
 from windlass.engine.tries import Tries
 from windlass.errors import LeaseLost, Refused
 from windlass.model.gears import InstanceState
+from windlass.nodes.local import disks
 from windlass.nodes.local.node import LocalNode
 from windlass.nodes.setting import NodeSetting
 
@@ -250,6 +251,21 @@ async def test_a_later_lease_kills_what_an_earlier_one_still_does(bench, setting
     await bench.wait_for(command.split()[1], there=False)
     assert (await other.observe(bench.gear.id)).releases == frozenset()
     await other.close()
+
+
+async def test_a_fence_that_was_spoilt_by_a_loss_of_power_is_as_good_as_none(bench):
+    record = bench.node.fence.path(bench.gear.id)
+    for left in (b"", b"\0" * record.stat().st_size, b'{"order": [1'):
+        record.write_bytes(left)
+        await bench.build()
+
+
+@pytest.mark.skipif(not ROOT, reason="a disk of its own needs root")
+async def test_a_gear_whose_disk_is_not_there_is_seen_all_the_same(bench):
+    await bench.build()
+    disks.remove(bench.node.ground.home(bench.gear.id))
+    seen = await bench.node.observe(bench.gear.id)
+    assert (seen.present, seen.releases, seen.cartridges) == (True, frozenset(), frozenset())
 
 
 async def test_calls_of_one_lease_go_one_at_a_time(bench):

@@ -12,6 +12,7 @@ from windlass.errors import Refused
 from windlass.model.cartridges import Cartridge
 from windlass.model.ids import ReleaseId
 from windlass.model.sizes import MIB
+from windlass.nodes.local import disks
 from windlass.nodes.local.commands import Ended, launch, must
 from windlass.nodes.local.fence import Held
 from windlass.nodes.local.files import in_thread, link
@@ -38,7 +39,13 @@ async def build(
     except (Refused, OSError):
         await delete(held, unfinished)
         raise
-    unfinished.rename(gate.home.release(release))
+    await finish(gate, release)
+
+
+async def finish(gate: Gate, release: ReleaseId) -> None:
+    """A release is whole, and stays so: nobody will make it again who finds it."""
+    gate.home.unfinished(release).rename(gate.home.release(release))
+    await in_thread(gate.ground.pool, disks.sync, gate.home)
 
 
 async def must_build(held: Held, gate: Gate, cartridge: Cartridge, release: ReleaseId) -> None:
@@ -98,7 +105,7 @@ async def copy(held: Held, gate: Gate, release: ReleaseId, source: Home) -> None
     parts = map(str, source.release(release).iterdir())
     await must(held, "cp", "-a", "--", *parts, str(unfinished))
     await hand_over(held, gate, unfinished)
-    unfinished.rename(gate.home.release(release))
+    await finish(gate, release)
 
 
 def template_to(template: Path, unfinished: Path, gate: Gate) -> None:
@@ -167,15 +174,6 @@ def activate(home: Home, release: ReleaseId | None) -> None:
     if not home.release(release).is_dir():
         raise Refused(f"release {release} was not built in this gear")
     link(home.current, home.release(release).relative_to(home.folder))
-
-
-def releases(home: Home) -> frozenset[ReleaseId]:
-    """The releases that are whole."""
-    try:
-        names = [path.name for path in home.deployments.iterdir()]
-    except FileNotFoundError:
-        return frozenset()
-    return frozenset(ReleaseId(name) for name in names if not name.startswith("."))
 
 
 def active(home: Home) -> ReleaseId | None:

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from windlass.archives import NO_ROOM
 from windlass.errors import Refused, Transient
 from windlass.model.sizes import MIB, Size
+from windlass.nodes.local.launch import call, libc
 from windlass.nodes.local.layout import Home
 from windlass.nodes.local.tools import tool
 
@@ -68,6 +69,15 @@ def remove(home: Home) -> None:
             tool("umount", str(home.disk))
         except Transient:  # busy; the loop device goes when the last one has looked away
             tool("umount", "--lazy", str(home.disk))
+
+
+def sync(home: Home) -> None:
+    """All that was written there is on the machine's disk: a loss of power does not take it."""
+    folder = os.open(home.disk, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        call(libc().syncfs(folder), "syncfs")
+    finally:
+        os.close(folder)
 
 
 def used(home: Home) -> int:

@@ -4,7 +4,7 @@ import asyncio
 import fcntl
 import os
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -90,8 +90,11 @@ class Fence:
                 self.write(gear, now)
 
     def record(self, gear: GearId) -> Any:
-        """The highest lease and its process groups."""
-        return read_json(self.path(gear)) or {"order": [0, 0], "groups": []}
+        """The highest lease and its process groups; none after a loss of power that spoilt it."""
+        with suppress(ValueError):
+            if (told := read_json(self.path(gear))) is not None:
+                return told
+        return {"order": [0, 0], "groups": []}
 
     def write(self, gear: GearId, record: Any) -> None:
         """Replace that; with its power this machine loses all those whom it keeps out."""

@@ -20,7 +20,7 @@ def write(path: Path, text: str, mode: int = 0o600, *, lasting: bool = True) -> 
     """Replace a file by a new one; a crash leaves the old or the new.
 
     Two who write the same file hold a lock, so that one name will do for the new one. What is not
-    `lasting` does not wait for the disk: a loss of power may leave it empty.
+    `lasting` does not wait for the disk: a loss of power may leave anything.
     """
     fresh = path.with_name(f".{path.name}.new")
     fresh.unlink(missing_ok=True)
@@ -30,6 +30,17 @@ def write(path: Path, text: str, mode: int = 0o600, *, lasting: bool = True) -> 
         if lasting:
             os.fsync(file.fileno())
     fresh.replace(path)
+    if lasting:
+        sync(path.parent)
+
+
+def sync(folder: Path) -> None:
+    """Which files are in a folder is on the disk."""
+    opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
 
 
 def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
@@ -38,12 +49,19 @@ def write_json(path: Path, value: Any, *, lasting: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """What a JSON file holds, or None where there is none, or an empty one."""
+    """What a JSON file holds, or None where there is none."""
     try:
-        text = path.read_text()
+        return json.loads(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
-    return json.loads(text) if text else None
+
+
+def whole(folder: Path) -> list[str]:
+    """The names in a folder, but of what is being made; none where there is no folder."""
+    try:
+        return [path.name for path in folder.iterdir() if not path.name.startswith(".")]
+    except FileNotFoundError:
+        return []
 
 
 def link(path: Path, target: Path | str) -> None:

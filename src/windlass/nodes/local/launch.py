@@ -213,7 +213,7 @@ def enter(record: Record, binds: list[Bind], env: dict[str, str], runs: "int | N
     for bind in binds:
         args += [bind.how, bind.source, bind.target]
     for path, text in record.pairs("file"):
-        args += ["--ro-bind-data", str(held(text)), path]
+        args += ["--perms", "0644", "--ro-bind-data", str(held(text)), path]
     args += ["--remount-ro", "/", "--chdir", record.all("directory")[0], "--clearenv"]
     for name, value in env.items():
         args += ["--setenv", name, value]

@@ -7,6 +7,7 @@ from typing import Any
 
 from supervisor.options import UnhosedConfigParser
 from supervisor.rpcinterface import SupervisorNamespaceRPCInterface
+from supervisor.xmlrpc import Faults, RPCError
 
 
 class Programs:
@@ -28,5 +29,8 @@ class Programs:
         options, parser = self._supervisord.options, UnhosedConfigParser()
         parser.expansions = options.environ_expansions
         parser.read(file)
-        [group] = options.process_groups_from_parser(parser)
+        try:
+            [group] = options.process_groups_from_parser(parser)
+        except ValueError as why:
+            raise RPCError(Faults.CANT_REREAD, str(why)) from None
         return group

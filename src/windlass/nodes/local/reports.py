@@ -15,8 +15,8 @@ from windlass.model.gears import GearReport, InstanceReport, InstanceState, Plac
 from windlass.model.ids import GearId, InstanceId, ReleaseId
 from windlass.model.sizes import MIB, Size, size_of
 from windlass.nodes.local import disks
-from windlass.nodes.local.builds import active, releases
-from windlass.nodes.local.files import in_thread, read_json
+from windlass.nodes.local.builds import active
+from windlass.nodes.local.files import in_thread, read_json, whole
 from windlass.nodes.local.ground import Ground
 from windlass.nodes.local.homes import published
 from windlass.nodes.local.instances import program_name, runs_of
@@ -81,10 +81,8 @@ async def seen(
         gear,
         present=True,
         place=place,
-        cartridges=frozenset(
-            path.name for path in home.cartridges.iterdir() if not path.name.startswith(".")
-        ),
-        releases=releases(home),
+        cartridges=frozenset(whole(home.cartridges)),
+        releases=frozenset(map(ReleaseId, whole(home.deployments))),
         active=active(home),
         variables=published(home),
         instances=tuple(instances),
