@@ -6,11 +6,14 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import insert, text
+from sqlalchemy.exc import IntegrityError
 
 from engine.shop import Plain, Workshop
 from windlass.engine.lease import JobId, Lease
 from windlass.store.access import Access
 from windlass.store.database import Database
+from windlass.store.tables import gears
 
 
 @pytest.fixture
@@ -77,3 +80,13 @@ async def test_who_finds_nothing_to_claim_is_in_nobodys_way(shop: Workshop, path
     job = await shop.submit(Plain("s1", "put a"))
     assert [one.lease.job for one in await shop.journal.claim(crew, ["default"], 1)] == [job]
     other.close()
+
+
+async def test_after_a_commit_that_failed_the_next_one_goes_well(shop: Workshop) -> None:
+    orphan = {"id": "g1", "application": "a1", "node": "local", "slot": 1, "size": "small"}
+    for statement in (insert(gears), insert(gears).returning(gears.c.id)):
+        with pytest.raises(IntegrityError):
+            async with shop.database.write() as connection:
+                await connection.execute(text("PRAGMA defer_foreign_keys=ON"))
+                await connection.execute(statement, orphan | {"created": 0.0})
+        await shop.submit(Plain("s1", "put a"))

@@ -1,5 +1,6 @@
 """What the operator reads: sentences on stdout, troubles on stderr."""
 
+import contextlib
 import sys
 
 
@@ -13,5 +14,6 @@ def say(*lines: str) -> None:
 
 
 def warn(sentence: str) -> None:
-    """Write a trouble to stderr that does not keep us from going on."""
-    print(f"windlassd: {sentence}", file=sys.stderr, flush=True)
+    """Write a trouble to stderr that does not keep us from going on, nor do lost readers."""
+    with contextlib.suppress(BrokenPipeError):
+        print(f"windlassd: {sentence}", file=sys.stderr, flush=True)

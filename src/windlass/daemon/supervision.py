@@ -1,7 +1,6 @@
 """What outlives `up`: the supervisor, the router and the applications' instances."""
 
 import asyncio
-import contextlib
 import os
 import sys
 from importlib.metadata import version
@@ -11,7 +10,7 @@ from windlass.daemon.family import daemon_command
 from windlass.daemon.options import environment_of
 from windlass.daemon.say import warn
 from windlass.daemon.standing import Standing
-from windlass.errors import Transient
+from windlass.errors import WindlassError
 from windlass.folders import run_folder
 from windlass.nodes.local.supervisor import Program, Supervisor
 from windlass.nodes.local.supervisor_config import RUNNING, STARTING, Status
@@ -37,10 +36,12 @@ async def keep(settings: Settings) -> None:
     supervisor = supervisor_of(settings)
     while True:
         await asyncio.sleep(LOOK)
-        with contextlib.suppress(Transient):
+        try:
             if await supervisor.gone():
                 warn("the supervisor of the gears has died; it is started again")
                 await start(settings)
+        except WindlassError as error:
+            warn(str(error))
 
 
 def router_program(settings: Settings) -> Program:

@@ -28,7 +28,7 @@ MOST = 8  # transactions side by side in one process; the others wait
 PATIENCE = 30.0  # seconds that they wait
 NOT_THERE = InterfaceError | asyncpg.InterfaceError  # as SQLAlchemy says it, and the driver
 # What a constraint forbids, as SQLAlchemy says it, and the driver: deferred ones speak at a commit.
-FORBIDDEN = (IntegrityError, asyncpg.IntegrityConstraintViolationError)
+FORBIDDEN = (IntegrityError, sqlite3.IntegrityError, asyncpg.IntegrityConstraintViolationError)
 AWAY = ("08", "40", "53", "57P", "55P03")  # SQLSTATEs after which asking again may help
 
 

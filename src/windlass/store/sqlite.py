@@ -36,16 +36,13 @@ class SqliteConnection:
         self.driver: sqlite3.Connection = inner.connection.driver_connection  # type: ignore[assignment]
 
     def commit(self) -> None:
-        """Until it is on the disk, if it is to be."""
-        self.ending().commit()
+        """Until it is on the disk, if it is to be; by SQLAlchemy, if that knows of it."""
+        (self.inner if self.inner.in_transaction() else self.driver).commit()
 
     def rollback(self) -> None:
-        """Nothing was written."""
-        self.ending().rollback()
-
-    def ending(self) -> SyncConnection | sqlite3.Connection:
-        """Who is to end the transaction: SQLAlchemy, if it knows of it."""
-        return self.inner if self.inner.in_transaction() else self.driver
+        """Nothing was written; SQLAlchemy must hear of a commit of its own that failed, too."""
+        self.inner.rollback()
+        self.driver.rollback()
 
     async def execute(
         self, statement: Executable, values: dict[str, Any] | Rows | None = None

@@ -15,7 +15,7 @@ from windlass.model.sizes import MIB
 from windlass.nodes.local import disks
 from windlass.nodes.local.commands import Ended, launch, must
 from windlass.nodes.local.fence import Held
-from windlass.nodes.local.files import in_thread, link
+from windlass.nodes.local.files import in_thread, link, sync
 from windlass.nodes.local.ground import Gate
 from windlass.nodes.local.homes import delete, release_bind
 from windlass.nodes.local.layout import Home
@@ -43,9 +43,10 @@ async def build(
 
 
 async def finish(gate: Gate, release: ReleaseId) -> None:
-    """A release is whole, and stays so: nobody will make it again who finds it."""
-    gate.home.unfinished(release).rename(gate.home.release(release))
+    """A release is whole, and on the disk before it says so: nobody will make it again."""
     await in_thread(gate.ground.pool, disks.sync, gate.home)
+    gate.home.unfinished(release).rename(gate.home.release(release))
+    sync(gate.home.deployments)
 
 
 async def must_build(held: Held, gate: Gate, cartridge: Cartridge, release: ReleaseId) -> None:

@@ -27,14 +27,23 @@ VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,200}")
 def make(ground: Ground, gear: Gear) -> Place:
     """The folders of a home; its record comes last."""
     home = ground.home(gear.id)
-    uid = FIRST_UID + gear.slot if ground.as_root else os.getuid()
-    gid = uid if ground.as_root else os.getgid()
     home.folder.mkdir(exist_ok=True)
     link(home.slot, str(gear.slot))
     with ThreadPoolExecutor(1) as hand:  # side by side: each waits for programs
         network = hand.submit(connect, ground, gear)
         furnish(ground, gear)
         network.result()
+    uid = lay_out(ground, gear)
+    address = address_of(ground, gear.slot)
+    write_json(home.place, {"uid": uid, "address": address, "size": gear.size.name})
+    return Place(address, uid)
+
+
+def lay_out(ground: Ground, gear: Gear) -> int:
+    """The folders of a home, and their owners; the gear's uid."""
+    home = ground.home(gear.id)
+    uid = FIRST_UID + gear.slot if ground.as_root else os.getuid()
+    gid = uid if ground.as_root else os.getgid()
     for folder in (home.cartridges, home.instances, home.logs, home.deployments):
         folder.mkdir(exist_ok=True)
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
@@ -42,9 +51,7 @@ def make(ground: Ground, gear: Gear) -> Place:
     give(ground, home.instances, 0, 0, 0o700)
     if not home.root.exists():
         make_root(ground, home, uid, gid)
-    address = address_of(ground, gear.slot)
-    write_json(home.place, {"uid": uid, "address": address, "size": gear.size.name})
-    return Place(address, uid)
+    return uid
 
 
 def address_of(ground: Ground, slot: int) -> str:
@@ -63,9 +70,13 @@ def check_address(ground: Ground, gear: Gear) -> None:
 
 
 def stand(ground: Ground, gear: Gear) -> None:
-    """What a home has beside its files: a disk, a network, a control group. A reboot ends them."""
+    """What a home has beside its files: a disk, a network, a control group. A reboot ends them.
+
+    What a loss of power took of its folders is made again.
+    """
     furnish(ground, gear)
     connect(ground, gear)
+    lay_out(ground, gear)
 
 
 def furnish(ground: Ground, gear: Gear) -> None:
@@ -180,6 +191,7 @@ async def install(held: Held, gate: Gate, cartridge: Cartridge) -> None:
                 f"cartridge {cartridge.name} cannot be installed: its bin/install ended with "
                 f"{done.code}\n{done.last_lines}"
             )
+    await in_thread(ground.pool, disks.sync, gate.home)
     fresh.rename(there)
 
 

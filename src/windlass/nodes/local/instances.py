@@ -39,9 +39,9 @@ async def serve(
             raise Refused(f"release {one.release} was not built in this gear")
     if instances and not gate.home.cartridge(cartridge.name).is_dir():
         raise Refused(f"cartridge {cartridge.name} is not installed in this gear")
-    new = [one for one in instances if not gate.home.instance(one.id).exists()]
     # What has no record has no program either: the record is the first to come, the last to go.
-    states = await supervisor.states() if len(new) < len(instances) else {}
+    old = any(gate.home.instance(one.id).exists() for one in instances)
+    states = await supervisor.states() if old else {}
     for one in instances:
         status = states.get(program_name(gate.gear, one.id))
         if status is None or status.state not in RUNS:

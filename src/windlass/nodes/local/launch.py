@@ -16,6 +16,7 @@ import sys
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 MNT_DETACH = 2
 SIGTERM, SIG_IGN = 15, ctypes.c_void_p(1)
+PR_SET_PDEATHSIG = 1
 CLONE_NEWNS, CLONE_NEWNET = 0x00020000, 0x40000000
 FIRST_TO_GO = 200  # of 1000: where memory is short, gears are killed before the broker
 NICE = 5  # where gears have no share of processor time, the broker comes before them
@@ -50,8 +51,11 @@ class Bind:
         self.source, self.target, self.how = source, target, how
 
 
-def become(where: str) -> None:
-    """Read the record and become what it tells of."""
+def become(where: str, farewell: int = 0) -> None:
+    """Read the record and become what it tells of.
+
+    What is in no sandbox (which sees to that) gets the signal `farewell` when our parent ends.
+    """
     os.umask(0o022)
     record = read(where)
     runs = note_start(record)
@@ -71,6 +75,7 @@ def become(where: str) -> None:
     if record.one("program") is None:
         # A program that goes into the background must not keep the gear's lock with it.
         os.closerange(3, 4096)
+        libc().prctl(PR_SET_PDEATHSIG, farewell)  # after setuid, which would clear it
         os.chdir(directory)
         os.execvpe(argv[0], argv, env)
     enter(record, binds, env, runs)

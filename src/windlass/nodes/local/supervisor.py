@@ -36,6 +36,9 @@ DAEMON = "windlass.nodes.local.supervisord"  # run by a Python of its own, and n
 LOOK_AGAIN = 0.05  # seconds between two looks at a program that stops
 YOUNG = 10  # seconds: a program that began so shortly before may not have heard
 SAY_AGAIN = 0.5  # seconds
+OLDER = (
+    "the supervisor of the gears is of an older windlass: run `windlassd down`, then `windlassd up`"
+)
 GONE = 60.0  # seconds in which everything has stopped at a shutdown
 
 
@@ -268,5 +271,7 @@ class Supervisor:
                 return True
             if fault.faultCode == Faults.SHUTDOWN_STATE:
                 raise Transient("the supervisor of the gears is stopping") from None
+            if fault.faultCode == Faults.UNKNOWN_METHOD:
+                raise Refused(OLDER) from None
             raise Refused(f"the supervisor of the gears refuses: {fault.faultString}") from None
         return True

@@ -14,7 +14,6 @@ from supervisor.options import ServerOptions
 
 from windlass.nodes.local import launch
 
-PR_SET_PDEATHSIG = 1
 FILES = 8192  # that may be open; three for each program
 
 
@@ -36,15 +35,14 @@ class Options(ServerOptions):  # type: ignore[misc]
     def execve(self, filename: str, argv: Sequence[str], env: Mapping[str, str]) -> None:
         """Become a program: each is a launcher's, with the path of its record.
 
-        By the launcher itself, if it is not the one any more that we know. What is in no sandbox
-        (which sees to that) is to end with us: nobody could tell it anything any more.
+        By the launcher itself, if it is not the one any more that we know. Whoever it is ends with
+        us: nobody could tell it anything any more.
         """
-        launch.libc().prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if version() != OURS:
             return super().execve(filename, argv, env)  # type: ignore[no-any-return]
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # ours until here, and nobody would hear it
         try:
-            launch.become(argv[-1])
+            launch.become(argv[-1], farewell=signal.SIGTERM)
         except BaseException:
             os.write(2, traceback.format_exc().encode())
             os._exit(1)
