@@ -90,6 +90,8 @@ def test_a_supervisor_that_dies_is_started_again_with_all_that_ran(fresh):
     written = fresh.data / "supervisor" / "supervisord.pid"
     first = int(written.read_text())
     os.kill(first, signal.SIGKILL)
+    doctor = fresh.run_command(*fresh.tool("windlassd"), "doctor")
+    assert "taken away" not in doctor, "what gears stand on is theirs while `up` is there"
     fresh.wait_until(lambda: written.exists() and written.read_text().strip() != str(first))
     fresh.wait_until(fresh.answers)
     status = fresh.run_command(*fresh.tool("windlassd"), "status")

@@ -127,3 +127,30 @@ def test_what_a_data_folder_that_is_gone_has_left_is_found(tmp_path) -> None:
     ]
     assert left.strike() == []
     assert not (INTERFACES / mine.bridge).exists()
+
+
+@pytest.mark.skipif(not ROOT, reason="only root has networks")
+def test_who_comes_into_a_slot_is_heard_where_another_was(tmp_path) -> None:
+    """The machine remembers for a minute at which hardware address it has reached a slot."""
+    (tmp_path / "mine").mkdir()
+    mine = Network(f"{os.getpid():06x}"[-6:], tmp_path / "mine" / "network.json")
+    mine.ensure()
+    try:
+        for slot in (0, 1):
+            mine.add(slot)
+        before = hardware_of(mine, 0)
+        own = (INTERFACES / mine.bridge / "address").read_text().strip()
+        mine.remove(0)
+        mine.add(0)
+        assert hardware_of(mine, 0) == before
+        assert before != hardware_of(mine, 1)
+        assert (INTERFACES / mine.bridge / "address").read_text().strip() == own
+    finally:
+        mine.strike()
+
+
+def hardware_of(network: Network, slot: int) -> str:
+    """The hardware address that a gear has."""
+    space = network.namespace(slot).name
+    [link] = json.loads(tool("ip", "-n", space, "-j", "link", "show", "eth0"))
+    return str(link["address"])

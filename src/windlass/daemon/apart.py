@@ -9,6 +9,7 @@ from pathlib import Path
 
 from windlass.app import node_setting
 from windlass.daemon.checks import Check
+from windlass.daemon.standing import Standing
 from windlass.daemon.supervision import supervisor_of
 from windlass.errors import Refused, Transient
 from windlass.model.isolation import Aspect, Kept
@@ -49,7 +50,9 @@ async def left_behind(settings: Settings) -> Check:
         ground = Ground(node_setting(settings), pool, Layout(settings.data.absolute()))
         gone = [one for network in orphans() for one in network.strike()] if ground.as_root else []
         if ground.layout.gears.is_dir():
-            alive = await supervisor_of(settings).running()
+            standing = Standing.read(settings.data)
+            alive = standing is not None and standing.up is not None and standing.up.alive
+            alive = alive or await supervisor_of(settings).running()
             gone += (leftovers.sweep if alive else leftovers.strike)(ground)
     return Check("leftovers", f"taken away: {', '.join(gone)}" if gone else "none")
 

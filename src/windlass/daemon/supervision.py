@@ -1,6 +1,7 @@
 """What outlives `up`: the supervisor, the router and the applications' instances."""
 
 import asyncio
+import contextlib
 import os
 import sys
 from importlib.metadata import version
@@ -8,9 +9,8 @@ from pathlib import Path
 
 from windlass.daemon.family import daemon_command
 from windlass.daemon.options import environment_of
-from windlass.daemon.say import warn
 from windlass.daemon.standing import Standing
-from windlass.errors import WindlassError
+from windlass.errors import Transient
 from windlass.folders import run_folder
 from windlass.nodes.local.supervisor import Program, Supervisor
 from windlass.nodes.local.supervisor_config import RUNNING, STARTING, Status
@@ -31,17 +31,14 @@ async def start(settings: Settings) -> None:
     await supervisor_of(settings).add(router_program(settings))
 
 
-async def keep(settings: Settings) -> None:
-    """Start the supervisor again when it has died, and the router and the instances with it."""
+async def await_end(settings: Settings) -> None:
+    """Return when the supervisor has died."""
     supervisor = supervisor_of(settings)
     while True:
         await asyncio.sleep(LOOK)
-        try:
+        with contextlib.suppress(Transient):  # it is slow to answer, and so it is there
             if await supervisor.gone():
-                warn("the supervisor of the gears has died; it is started again")
-                await start(settings)
-        except WindlassError as error:
-            warn(str(error))
+                return
 
 
 def router_program(settings: Settings) -> Program:

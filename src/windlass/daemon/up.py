@@ -21,7 +21,7 @@ from windlass.daemon.say import say, warn
 from windlass.daemon.signals import Stop, first_of
 from windlass.daemon.standing import Process, Standing, alone
 from windlass.daemon.welcome import ADMIN_PASSWORD, greet, welcome
-from windlass.errors import Transient
+from windlass.errors import Transient, WindlassError
 from windlass.folders import make_data_folder, make_run_folder
 from windlass.model.accounts import check_password
 from windlass.nodes.local.node import LocalNode
@@ -80,8 +80,24 @@ async def prepare(settings: Settings) -> None:
     make_run_folder(settings.data)
     if schema.is_sqlite(settings.database_url):
         await migrated(settings)
+    await start_gears(settings)
+
+
+async def start_gears(settings: Settings) -> None:
+    """What gears stand on, the supervisor, and with it the router and the instances."""
     await prepare_node(settings)
     await supervision.start(settings)
+
+
+async def keep_gears(settings: Settings) -> None:
+    """Start all that again whenever the supervisor has died."""
+    while True:
+        await supervision.await_end(settings)
+        warn("the supervisor of the gears has died; it is started again")
+        try:
+            await start_gears(settings)
+        except WindlassError as error:
+            warn(str(error))
 
 
 async def prepare_node(settings: Settings) -> None:
@@ -110,7 +126,7 @@ async def stay(standing: Standing, stop: Stop, password: str | None) -> None:
             await first_of(
                 stop.asked.wait(),
                 family.keep(),
-                supervision.keep(settings),
+                keep_gears(settings),
                 live(settings, password),
             )
         finally:

@@ -34,6 +34,7 @@ ALONE = Path("/run/windlass.network.lock")  # of all installations of this machi
 OPENED = Path("/run/windlass.uplinks.json")  # what they have opened; until a reboot, as that is
 SHIELD = "windlass_uplinks"  # the table of rules for these
 GROUP = 4027  # of links: all bridges of all installations
+BRIDGE = 0xFFFFFF  # as a number for its hardware address; no slot's
 MARK = "windlass:"
 METADATA = "169.254.0.0/16"  # where clouds tell a machine its secrets
 
@@ -82,6 +83,14 @@ class Network:
             raise OverLimit(f"this node has room for {most} gears in its network {subnet}")
         return str(subnet[slot + 2])
 
+    def hardware(self, number: int) -> str:
+        """The hardware address of a slot, always the same: neighbours remember it for a minute.
+
+        Whoever had the slot before is not there any more, and nobody would hear what is sent there.
+        """
+        digits = f"02{self.id[:4]}{number:06x}"  # 02: given by nobody but us
+        return ":".join(digits[at : at + 2] for at in range(0, 12, 2))
+
     def namespace(self, slot: int) -> Path:
         """The namespace of the gear in a slot."""
         return NAMESPACES / f"{self.bridge}-{slot}"
@@ -128,7 +137,8 @@ class Network:
     def build(self, subnet: Subnet) -> None:
         """The bridge with our address, forwarding what comes from gears, without IPv6."""
         lines = [
-            f"link add {self.bridge} type bridge",
+            # Of its own, or it would have that of any gear, and another when that is gone.
+            f"link add {self.bridge} address {self.hardware(BRIDGE)} type bridge",
             f"addr add {subnet[1]}/{subnet.prefixlen} dev {self.bridge}",
             f"link set {self.bridge} up group {GROUP} alias {self.alias}",
         ]
@@ -231,7 +241,7 @@ table inet {self.table} {{
         ]
         outside = [
             f"netns add {name}",
-            f"link add {veth} type veth peer name eth0 netns {name}",
+            f"link add {veth} type veth peer name eth0 address {self.hardware(slot)} netns {name}",
             f"link set {veth} master {self.bridge}",
             f"link set {veth} type bridge_slave isolated on",
         ]
