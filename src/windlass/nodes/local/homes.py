@@ -39,12 +39,17 @@ def make(ground: Ground, gear: Gear) -> Place:
     return Place(address, uid)
 
 
+def folders(home: Home) -> tuple[Path, ...]:
+    """What a home has beside the gear's own folder."""
+    return home.cartridges, home.instances, home.logs, home.deployments
+
+
 def lay_out(ground: Ground, gear: Gear) -> int:
     """The folders of a home, and their owners; the gear's uid."""
     home = ground.home(gear.id)
     uid = FIRST_UID + gear.slot if ground.as_root else os.getuid()
     gid = uid if ground.as_root else os.getgid()
-    for folder in (home.cartridges, home.instances, home.logs, home.deployments):
+    for folder in folders(home):
         folder.mkdir(exist_ok=True)
     # Others may not enter; the gear itself may, and reads what is not hidden on purpose.
     give(ground, home.folder, 0, gid, 0o750)
@@ -76,7 +81,9 @@ def stand(ground: Ground, gear: Gear) -> None:
     """
     furnish(ground, gear)
     connect(ground, gear)
-    lay_out(ground, gear)
+    home = ground.home(gear.id)
+    if not all(folder.is_dir() for folder in (*folders(home), home.root)):
+        lay_out(ground, gear)
 
 
 def furnish(ground: Ground, gear: Gear) -> None:
