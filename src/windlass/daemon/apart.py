@@ -51,8 +51,7 @@ async def left_behind(settings: Settings) -> Check:
         gone = [one for network in orphans() for one in network.strike()] if ground.as_root else []
         if ground.layout.gears.is_dir():
             standing = Standing.read(settings.data)
-            alive = standing is not None and standing.up is not None and standing.up.alive
-            alive = alive or await supervisor_of(settings).running()
+            alive = (standing and standing.runs) or await supervisor_of(settings).running()
             gone += (leftovers.sweep if alive else leftovers.strike)(ground)
     return Check("leftovers", f"taken away: {', '.join(gone)}" if gone else "none")
 

@@ -80,7 +80,7 @@ def data_writable(data: Path) -> Check:
 def not_running(data: Path) -> Check:
     """Whether another `up` is at work on this data folder."""
     standing = Standing.read(data)
-    if standing and standing.up and standing.up.alive:
+    if standing and standing.runs:
         sentence, fix = running(data).split("; ")
         return Check("broker", trouble=sentence, fix=fix)
     return Check("broker", "none runs on this data folder")

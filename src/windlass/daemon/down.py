@@ -9,7 +9,7 @@ from windlass.app import node_of
 from windlass.daemon import supervision
 from windlass.daemon.options import DATA, takes
 from windlass.daemon.say import say
-from windlass.daemon.standing import Process, Standing, alone
+from windlass.daemon.standing import Standing, alone
 from windlass.daemon.supervision import counted
 from windlass.errors import Refused
 from windlass.folders import remove_run_folder
@@ -62,15 +62,10 @@ def stop_broker(standing: Standing) -> list[str]:
         (signal.SIGKILL, 10),
     ):
         standing.up.signal(number)
-        if wait_until(lambda: not is_alive(standing.up), patience):
+        if wait_until(lambda: not standing.runs, patience):
             workers = sum(name.startswith("worker") for name in standing.children)
             return [f"Stopped the broker: the API and {counted(workers, 'worker', 'workers')}."]
     raise Refused(f"the broker (process {standing.up.pid}) does not end")
-
-
-def is_alive(process: Process | None) -> bool:
-    """Whether there is such a process."""
-    return process is not None and process.alive
 
 
 def wait_until(happened: Callable[[], bool], patience: float) -> bool:

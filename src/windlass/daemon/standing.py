@@ -55,6 +55,11 @@ class Standing:
     up: Process | None = None
     children: Mapping[str, Process] = field(default_factory=dict)
 
+    @property
+    def runs(self) -> bool:
+        """Whether that `up` is still there."""
+        return self.up is not None and self.up.alive
+
     @classmethod
     def read(cls, data: Path) -> Self | None:
         """The record in this data folder, if `up` ever ran there."""
